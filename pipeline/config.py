@@ -1,0 +1,371 @@
+"""What a config may say: one YAML file is one run.
+
+Every section is a small typed model that refuses unknown keys. The defaults stand here
+once; ``configs/default.yaml`` shows each of them with a comment, and a test keeps the two
+equal.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from pipeline.errors import InputError, did_you_mean
+
+
+class Section(BaseModel):
+    """A part of the config: typed, unchangeable, and closed to unknown keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ColumnSource(Section):
+    """Where one cohort variable comes from in a wide table.
+
+    In YAML either the column's name alone, or a mapping with these keys.
+    """
+
+    column: str
+    unit: str | None = None
+    day: str | None = None
+    recode: dict[str, str | float | None] = Field(default_factory=dict)
+
+
+class LongRows(Section):
+    """How a long table (one row per patient and measurement) is read."""
+
+    name: str
+    value: str
+    day: str | None = None
+    unit: str | None = None
+
+
+class LongSource(Section):
+    """Which rows of a long table become one cohort variable."""
+
+    rows: str
+    unit: str | None = None
+    recode: dict[str, str | float | None] = Field(default_factory=dict)
+
+
+class Table(Section):
+    """One file of a cohort: wide (``columns``) or long (``long`` and ``variables``)."""
+
+    file: str
+    key: str
+    sheet: str | int = 0
+    separator: str = ","
+    decimal: str = "."
+    missing: list[str] = Field(default_factory=lambda: ["", "NA", "NaN", "nan", "N/A", "."])
+    columns: dict[str, ColumnSource] = Field(default_factory=dict)
+    long: LongRows | None = None
+    variables: dict[str, LongSource] = Field(default_factory=dict)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_forms(cls, data: Any) -> Any:
+        if isinstance(data, dict):
+            data = dict(data)
+            for part, field in (("columns", "column"), ("variables", "rows")):
+                if isinstance(data.get(part), dict):
+                    data[part] = {
+                        k: {field: v} if isinstance(v, str | int) else v
+                        for k, v in data[part].items()
+                    }
+        return data
+
+    @model_validator(mode="after")
+    def _wide_or_long(self) -> Self:
+        if bool(self.long) != bool(self.variables):
+            raise ValueError("a long table needs both 'long' and 'variables'")
+        if bool(self.long) == bool(self.columns):
+            raise ValueError("a table takes either 'columns', or 'long' and 'variables'")
+        return self
+
+
+class TableSource(Section):
+    """A cohort read from files."""
+
+    kind: Literal["table"]
+    tables: list[Table] = Field(min_length=1)
+    constants: dict[str, str | float] = Field(default_factory=dict)
+    obtain: str | None = None
+
+
+class SyntheticSource(Section):
+    """A cohort drawn by the generator, with known truth."""
+
+    kind: Literal["synthetic"]
+    patients: int = Field(default=2000, ge=40)
+    sites: int = Field(default=8, ge=1)
+    therapies: dict[str, float] = Field(default_factory=dict)
+    effect_scale: float = Field(default=0.8, ge=0)
+    frailty_sd: float = Field(default=1.0, ge=0)
+
+
+class Window(Section):
+    """Days relative to infusion within which a value counts as baseline, both included.
+
+    Days are whole days: a value drawn on day 0.4 was drawn on day 0.
+    """
+
+    first_day: int = -30
+    last_day: int = Field(default=0, le=0)
+
+
+class Outcome(Section):
+    """A binary outcome: ``column`` reaches ``at_least``."""
+
+    column: str
+    at_least: float = 1
+    label: str
+
+
+class TherapyPrior(Section):
+    """Published rates of the therapies, and how far each kind of evidence is trusted."""
+
+    table: str
+    therapy: str = "therapy"
+    disease: str | None = "disease"
+    study_sd: float = Field(default=0.25, gt=0)
+    assumed_sd: float = Field(default=0.25, ge=0)
+    other_grading_sd: float = Field(default=0.5, ge=0)
+    patients_when_unknown: int = Field(default=50, ge=1)
+    pool_sd: float = Field(default=0.8, gt=0)
+
+
+class Predictors(Section):
+    """Which baseline variables and scores the model may use."""
+
+    include: Literal["all"] | list[str] = "all"
+    exclude: list[str] = Field(default_factory=list)
+    scores: Literal["all"] | list[str] = "all"
+
+
+class Trees(Section):
+    """The small monotone LightGBM; leaves and number of trees by inner cross-validation."""
+
+    leaves: list[int] = Field(default_factory=lambda: [2, 4, 8], min_length=1)
+    trees: list[int] = Field(default_factory=lambda: [25, 50, 100, 200, 400], min_length=1)
+    learning_rate: float = Field(default=0.05, gt=0, le=1)
+    min_patients_per_leaf: int = Field(default=20, ge=1)
+    l2: float = Field(default=5.0, ge=0)
+    feature_fraction: float = Field(default=0.7, gt=0, le=1)
+    bagging_fraction: float = Field(default=0.8, gt=0, le=1)
+
+
+class Linear(Section):
+    """A penalised logistic learner; the penalty by inner cross-validation."""
+
+    penalties: list[float] = Field(min_length=1)
+    l1_ratio: float = Field(ge=0, le=1)
+    knots: int = Field(ge=0, description="knots of the restricted cubic splines; 0 for none")
+
+
+class Deviation(Section):
+    """Prior belief about the recalibration ``a + b f`` of the learned deviation."""
+
+    intercept_sd: float = Field(default=1.0, gt=0)
+    slope_mean: float = Field(default=0.5, ge=0)
+    slope_mean_without_prior: float = Field(default=1.0, ge=0)
+    slope_sd: float = Field(default=0.25, gt=0)
+
+
+class Model(Section):
+    """How the risk model is fitted."""
+
+    minimum_patients: int = Field(default=100, ge=1)
+    minimum_events: int = Field(default=30, ge=1)
+    inner_folds: int = Field(default=5, ge=2)
+    tuning_patients: int = Field(default=20000, ge=200)
+    one_standard_error: bool = True
+    trees: Trees = Field(default_factory=Trees)
+    ridge: Linear = Linear(penalties=[1.0, 0.3, 0.1, 0.03, 0.01, 0.003], l1_ratio=0.0, knots=4)
+    elastic_net: Linear = Linear(penalties=[0.1, 0.05, 0.02, 0.01, 0.005], l1_ratio=0.5, knots=0)
+    deviation: Deviation = Field(default_factory=Deviation)
+    interval_level: float = Field(default=0.90, gt=0, lt=1)
+
+
+class Evaluation(Section):
+    """How the risks are judged."""
+
+    folds: int = Field(default=5, ge=2)
+    repeats: int = Field(default=2, ge=1)
+    group: str | None = None
+    bootstrap: int = Field(default=1000, ge=100)
+    interval_level: float = Field(default=0.95, gt=0, lt=1)
+    thresholds: dict[str, list[float]] = Field(default_factory=dict)
+    minimum_cell: int = Field(default=10, ge=1)
+    processes: int = Field(default=2, ge=1)
+
+
+class Explanation(Section):
+    """What is explained and drawn."""
+
+    leading_variables: int = Field(default=6, ge=1)
+    rows: int = Field(default=1000, ge=10)
+
+
+class Card(Section):
+    """What only people can know, printed on the model card as it stands here."""
+
+    title: str
+    intended_use: str
+    intended_users: str
+    out_of_scope: list[str] = Field(default_factory=list)
+    horizon: str
+    population: str
+    owner: str = "not stated"
+    licence: str = "not stated"
+    ethics: str = "not assessed"
+
+
+class Gate(Section):
+    """What a model must show before it may become champion."""
+
+    minimum_events: int = Field(default=100, ge=0)
+    calibration_slope: tuple[float, float] = (0.8, 1.25)
+    calibration_intercept: tuple[float, float] = (-0.2, 0.2)
+    better_than_therapy_only: bool = True
+
+
+class Registry(Section):
+    """Where the model is registered, and under which name."""
+
+    model_name: str = "crs-risk"
+    experiment: str = "crs-risk"
+    store: str = "../models/mlflow.db"
+    gate: Gate = Field(default_factory=Gate)
+
+
+class Scoring(Section):
+    """When a served model gives no risk."""
+
+    leading_variables: int = Field(default=5, ge=1)
+    minimum_leading_present: int = Field(default=2, ge=0)
+
+
+class Config(Section):
+    """One run. Paths are relative to the config file."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
+    seed: int = Field(default=20260, ge=0)
+    runs: str = "../models"
+    dictionary: str = "variables.yaml"
+    source: Annotated[SyntheticSource | TableSource, Field(discriminator="kind")]
+    window: Window = Field(default_factory=Window)
+    outcomes: dict[str, Outcome] = Field(min_length=1)
+    primary_outcome: str
+    therapy_prior: TherapyPrior | None = None
+    predictors: Predictors = Field(default_factory=Predictors)
+    model: Model = Field(default_factory=Model)
+    evaluation: Evaluation = Field(default_factory=Evaluation)
+    explanation: Explanation = Field(default_factory=Explanation)
+    card: Card
+    registry: Registry = Field(default_factory=Registry)
+    scoring: Scoring = Field(default_factory=Scoring)
+    file: Path = Field(exclude=True)
+
+    @model_validator(mode="after")
+    def _names_agree(self) -> Self:
+        if self.primary_outcome not in self.outcomes:
+            hint = did_you_mean(self.primary_outcome, self.outcomes)
+            raise ValueError(f"primary_outcome '{self.primary_outcome}' is no outcome{hint}")
+        for name in self.evaluation.thresholds:
+            if name not in self.outcomes:
+                hint = did_you_mean(name, self.outcomes)
+                raise ValueError(f"evaluation.thresholds names '{name}', which is no outcome{hint}")
+        return self
+
+    def path(self, relative: str) -> Path:
+        """Return a path of the config, which is written relative to the config's folder."""
+        return (self.file.parent / relative).resolve()
+
+    @property
+    def run_folder(self) -> Path:
+        """Where the run's stages leave their outputs."""
+        return self.path(self.runs) / self.name
+
+
+def read_config(path: Path) -> Config:
+    """Read and check a config.
+
+    Raises
+    ------
+    InputError
+        Naming the key, with the nearest known key where it is unknown.
+    """
+    if not path.is_file():
+        raise InputError("no such file", file=path, mend="name a config, such as configs/default.yaml")
+    try:
+        content = yaml.load(path.read_text(encoding="utf-8"), _OnceOnlyLoader)  # noqa: S506
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"not readable as YAML: {error}", file=path) from None
+    if not isinstance(content, dict):
+        raise InputError("holds no keys", file=path, expected="a mapping, as in configs/default.yaml")
+    try:
+        return Config.model_validate({**content, "file": path.resolve()})
+    except ValidationError as error:
+        raise InputError(_faults(error), file=path) from None
+
+
+class _OnceOnlyLoader(yaml.SafeLoader):
+    """A YAML loader that refuses a key written twice instead of keeping the last."""
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+        seen = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if key in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"key '{key}' stands twice", key_node.start_mark
+                )
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+def _faults(error: ValidationError) -> str:
+    return "; ".join(_fault(fault) for fault in error.errors())
+
+
+def _fault(fault: Any) -> str:
+    # The discriminator of `source` appears in the location without being a key.
+    place = [str(part) for part in fault["loc"]]
+    if len(place) > 1 and place[0] == "source" and place[1] in ("table", "synthetic"):
+        del place[1]
+    key = ".".join(place)
+    if fault["type"] == "extra_forbidden":
+        return f"unknown key '{key}'{did_you_mean(place[-1], _known_keys(place))}"
+    if fault["type"] == "missing":
+        return f"the key '{key}' is missing"
+    if fault["type"] == "union_tag_not_found":
+        return "the key 'source.kind' is missing (synthetic or table)"
+    message = fault["msg"].removeprefix("Value error, ")
+    found = fault["input"]
+    shown = f" (found {found!r})" if isinstance(found, str | int | float) else ""
+    return f"key '{key}': {message}{shown}" if key else message
+
+
+def _known_keys(place: list[str]) -> list[str]:
+    """Keys that the section holding the unknown key does take."""
+    sections: list[type[BaseModel]] = [Config]
+    for part in place[:-1]:
+        inner = [m for s in sections for m in _models_in(s, part)]
+        sections = inner or sections
+    return [name for s in sections for name in s.model_fields if name != "file"]
+
+
+def _models_in(section: type[BaseModel], part: str) -> list[type[BaseModel]]:
+    field = section.model_fields.get(part)
+    if field is None:
+        return []
+    found, queue = [], [field.annotation]
+    while queue:
+        kind: Any = queue.pop()
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            found.append(kind)
+        queue.extend(getattr(kind, "__args__", ()))
+    return found
