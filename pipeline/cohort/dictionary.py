@@ -10,6 +10,7 @@ import pandas as pd
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from pipeline.cohort.units import check_units
 from pipeline.errors import InputError, did_you_mean
 
 Role = Literal[
@@ -173,8 +174,6 @@ def read_dictionary(path: Path) -> Dictionary:
     InputError
         Naming the variable and the key that is unknown, missing or contradictory.
     """
-    from pipeline.cohort.units import check_units
-
     if not path.is_file():
         raise InputError(
             "no such file", file=path, mend="set 'dictionary' in the config to a file that exists"

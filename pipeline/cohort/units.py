@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pint
 
-from pipeline.cohort.dictionary import Variable
 from pipeline.errors import InputError, UnitError, did_you_mean
+
+if TYPE_CHECKING:
+    from pipeline.cohort.dictionary import Variable
 
 # Spellings that laboratories use beside UCUM's, before pint reads them.
 _SPELLINGS = (
@@ -26,29 +28,32 @@ _SPELLINGS = (
     (re.compile(r"^mo$"), "month"),
     (re.compile(r"^wk$"), "week"),
     (re.compile(r"mm\[Hg\]"), "mmHg"),
+    (re.compile(r"\bm([23])\b"), r"m**\1"),
 )
 
 
 @cache
-def _registry() -> pint.UnitRegistry:
+def _registry() -> Any:
+    # Serving in canonical units needs no pint, so it is imported only here.
+    import pint
+
     return pint.UnitRegistry(autoconvert_offset_to_baseunit=True)
 
 
-def _quantity(unit: str) -> pint.Quantity:
+def _canonical_spelling(unit: str) -> str:
     text = unit.strip()
     for pattern, replacement in _SPELLINGS:
         text = pattern.sub(replacement, text)
-    # "1e9/L" and "/uL" are numbers over a unit, "" and "1" are pure numbers.
-    text = text if text and not text.startswith("/") else f"1{text}"
-    scale, rest = re.fullmatch(r"(\d+(?:e\d+)?)?(.*)", text).groups()  # type: ignore[union-attr]
-    expression = f"1{rest}" if rest.startswith("/") else rest
-    size = float(scale) if scale else 1.0
-    parsed = _registry().Unit(rest) if rest and not rest.startswith("/") else None
-    if parsed is not None:
-        return _registry().Quantity(size, parsed)
-    return _registry().Quantity(size, "dimensionless") * _registry().parse_expression(
-        expression or "1"
-    )
+    return text.replace(" ", "")
+
+
+def _split(unit: str) -> tuple[float, str]:
+    """Split ``10*9/L`` into the number 1e9 and a unit that pint reads, ``1/L``."""
+    text = _canonical_spelling(unit)
+    match = re.fullmatch(r"(\d+(?:e\d+)?)?(.*)", text)
+    assert match is not None  # every part of the pattern is optional
+    number, rest = match.groups()
+    return float(number or 1), f"1{rest}" if rest.startswith("/") else rest
 
 
 @cache
@@ -69,16 +74,18 @@ def linear_map(unit: str, canonical: str, molar_mass: float | None) -> tuple[flo
     """
     if unit == canonical:
         return 1.0, 0.0
-    source, target = _quantity(unit), _quantity(canonical)
-    context = ("chemistry",) if molar_mass else ()
-    options = {"mw": molar_mass * _registry().gram / _registry().mole} if molar_mass else {}
+    (source_size, source), (target_size, target) = _split(unit), _split(canonical)
+    registry = _registry()
+    molar = ("chemistry",) if molar_mass else ()
+    options = {"mw": molar_mass * registry.gram / registry.mole} if molar_mass else {}
 
     def convert(value: float) -> float:
-        measured = _registry().Quantity(value * source.magnitude, source.units)
-        return float(measured.to(target.units, *context, **options).magnitude) / target.magnitude
+        measured = registry.Quantity(value * source_size, registry.parse_units(source))
+        converted = measured.to(registry.parse_units(target), *molar, **options)
+        return float(converted.magnitude) / target_size
 
     offset = convert(0.0)
-    # Fifteen digits: 1 ug/L is 1 ng/mL, not 0.9999999999999999.
+    # Thirteen digits: 1 ug/L is 1 ng/mL, not 0.9999999999999999.
     return float(f"{convert(1.0) - offset:.13g}"), float(f"{offset:.13g}")
 
 
@@ -102,7 +109,7 @@ def to_canonical(values: np.ndarray, variable: Variable, unit: str) -> np.ndarra
     accepted = [variable.unit or "1", *variable.accepts]
     if unit not in accepted:
         # Another spelling of an accepted unit (µg/L for ug/L) is that unit.
-        same = [known for known in accepted if _folded(known) == _folded(unit)]
+        same = [known for known in accepted if _canonical_spelling(known) == _canonical_spelling(unit)]
         if not same:
             raise UnitError(
                 f"unit '{unit}' is not accepted for '{variable.name}'{did_you_mean(unit, accepted)}",
@@ -115,19 +122,16 @@ def to_canonical(values: np.ndarray, variable: Variable, unit: str) -> np.ndarra
     return np.asarray(values, dtype=float) * factor + offset
 
 
-def _folded(unit: str) -> str:
-    for pattern, replacement in _SPELLINGS:
-        unit = pattern.sub(replacement, unit.strip())
-    return unit.replace(" ", "")
-
-
 def check_units(variable: Variable, file: Path) -> None:
     """Refuse a dictionary entry with a unit that is unknown or cannot be converted."""
     for unit in ([variable.unit] if variable.unit else []) + variable.accepts:
         try:
-            _quantity(unit)
+            # The canonical unit converts to itself by name: only parsing shows that it is known.
+            _registry().parse_units(_split(unit)[1])
             linear_map(unit, variable.unit or "1", variable.molar_mass)
-        except (pint.errors.PintError, AttributeError, TypeError, ValueError, AssertionError):
+        except Exception as error:
+            if not _is_unit_fault(error):
+                raise
             raise InputError(
                 f"unit '{unit}' cannot be converted to '{variable.unit}'",
                 file=file,
@@ -135,3 +139,10 @@ def check_units(variable: Variable, file: Path) -> None:
                 expected="a unit of the same kind in UCUM spelling (mg/dL, 10*9/L, umol/L)",
                 mend="correct the unit, or give molar_mass for mass-to-molar conversion",
             ) from None
+
+
+def _is_unit_fault(error: Exception) -> bool:
+    import pint
+
+    # pint raises plain ValueError, AttributeError or TypeError on text it cannot parse.
+    return isinstance(error, pint.errors.PintError | ValueError | AttributeError | TypeError)
