@@ -109,10 +109,12 @@ def to_canonical(values: np.ndarray, variable: Variable, unit: str) -> np.ndarra
     accepted = [variable.unit or "1", *variable.accepts]
     if unit not in accepted:
         # Another spelling of an accepted unit (µg/L for ug/L) is that unit.
-        same = [known for known in accepted if _canonical_spelling(known) == _canonical_spelling(unit)]
+        spelling = _canonical_spelling(unit)
+        same = [known for known in accepted if _canonical_spelling(known) == spelling]
         if not same:
+            hint = did_you_mean(unit, accepted)
             raise UnitError(
-                f"unit '{unit}' is not accepted for '{variable.name}'{did_you_mean(unit, accepted)}",
+                f"unit '{unit}' is not accepted for '{variable.name}'{hint}",
                 column=variable.name,
                 expected="one of " + ", ".join(accepted),
                 mend="correct the unit, or add it to 'accepts' in the dictionary",

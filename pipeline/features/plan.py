@@ -1,0 +1,320 @@
+"""Which columns the model matrix has: decided once, before fitting, and kept with the model.
+
+This is the one place where a variable becomes a predictor. Only baseline variables pass.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import pandas as pd
+from pydantic import BaseModel, ConfigDict
+
+from pipeline.cohort.dictionary import Dictionary, Variable
+from pipeline.config import Config, Outcome
+from pipeline.errors import InputError, did_you_mean
+from pipeline.features.scores import BY_NAME, SCORES, Score, inputs_of, unit_factor
+from pipeline.features.therapy import TherapyFacts
+
+
+class Column(BaseModel):
+    """One column of the model matrix.
+
+    Attributes
+    ----------
+    name, source : str
+        The column, and the variable, score or attribute it comes from; the contributions of
+        all columns with one source are summed in explanations.
+    level : str or None
+        For a coded category: 1 where the source has this level.
+    log_floor : float or None
+        For a logarithm: the smallest value it takes.
+    trend : int
+        +1 (-1) where risk must not fall (rise) with the column, 0 where nothing is known.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    source: str
+    level: str | None = None
+    log_floor: float | None = None
+    trend: Literal[-1, 0, 1] = 0
+
+
+class ScorePlan(BaseModel):
+    """A score of the matrix: its inputs' variables, and the factors to the formula's units."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    variables: list[str]
+    factors: list[float]
+
+
+class FeaturePlan(BaseModel):
+    """Everything that turns canonical values into the model matrix, as plain text.
+
+    Attributes
+    ----------
+    variables : list of Variable
+        The baseline variables read, in order.
+    scores : list of ScorePlan
+    columns : list of Column
+        The columns of the matrix, in order.
+    labels : dict
+        What people read for each source.
+    therapy, disease : str or None
+        The variables that find the therapy prior; None where there is none.
+    facts : TherapyFacts or None
+    grades : list of float or None
+        Per outcome, the grade whose published rate is its prior; None where it has none.
+    left_out : dict
+        Variable or score to the reason why it is not a predictor.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    variables: list[Variable]
+    scores: list[ScorePlan]
+    columns: list[Column]
+    labels: dict[str, str]
+    therapy: str | None = None
+    disease: str | None = None
+    facts: TherapyFacts | None = None
+    grades: list[float | None]
+    left_out: dict[str, str]
+
+    @property
+    def sources(self) -> list[str]:
+        """Sources of the columns, each once, in order."""
+        return list(dict.fromkeys(column.source for column in self.columns))
+
+
+def plan_features(
+    cohort: pd.DataFrame, dictionary: Dictionary, config: Config, facts: TherapyFacts | None
+) -> FeaturePlan:
+    """Decide the columns of the model matrix.
+
+    Parameters
+    ----------
+    cohort : DataFrame
+        The canonical cohort; only what is present and varies becomes a column. Outcomes are
+        not looked at.
+    dictionary : Dictionary
+        Restricted to the cohort, with categorical levels made explicit.
+    config : Config
+        Its ``predictors``, ``outcomes`` and ``therapy_prior``.
+    facts : TherapyFacts or None
+        Given where the config names a therapy prior.
+
+    Raises
+    ------
+    InputError
+        Where a named predictor is unknown, is not a baseline variable, or is an outcome; and
+        where a therapy of the cohort is not in the table of therapies.
+    """
+    _refuse_outcomes_as_baseline(dictionary, config.outcomes)
+    prior = config.therapy_prior
+    therapy = prior.therapy if prior else None
+    wanted = _wanted(dictionary, config)
+    left_out: dict[str, str] = {}
+    variables, columns, labels = [], [], {}
+    for variable in dictionary:
+        if variable.name == therapy or variable.role in ("id", "outcome"):
+            continue
+        reason = _why_not(variable, cohort[variable.name], wanted, config.predictors.exclude)
+        if reason:
+            left_out[variable.name] = reason
+            continue
+        variables.append(variable)
+        labels[variable.name] = variable.label
+        columns += _columns_of(variable, cohort[variable.name])
+    scores = _scores(dictionary, cohort, config, left_out)
+    columns += [_score_column(BY_NAME[s.name]) for s in scores]
+    labels |= {s.name: BY_NAME[s.name].label for s in scores}
+    used = {v.name for v in variables}
+    # A score may read a baseline variable that is itself excluded as a predictor.
+    variables += [
+        dictionary[name]
+        for name in dict.fromkeys(n for s in scores for n in s.variables)
+        if name not in used
+    ]
+    disease = None
+    if prior is not None and facts is not None and therapy is not None:
+        disease = prior.disease if prior.disease in dictionary else None
+        found = _therapy_columns(cohort, dictionary, therapy, facts, config)
+        columns += found
+        labels |= {c.source: THERAPY_SOURCES[c.source] for c in found}
+    if not columns:
+        raise InputError(
+            "no baseline predictor is left",
+            file=config.file,
+            column="predictors",
+            mend="include baseline variables that are present and vary in the cohort",
+        )
+    return FeaturePlan(
+        variables=variables,
+        scores=scores,
+        columns=columns,
+        labels=labels,
+        therapy=therapy,
+        disease=disease,
+        facts=facts,
+        grades=[
+            o.at_least if prior and o.column == prior.outcome else None
+            for o in config.outcomes.values()
+        ],
+        left_out=left_out,
+    )
+
+
+# Sources of the matrix that come from the table of therapies, and their labels.
+THERAPY_SOURCES = {
+    "therapy": "Therapy, beyond its published rate",
+    "therapy_modality": "Therapy: modality",
+    "therapy_target": "Therapy: target",
+    "therapy_costimulation": "Therapy: costimulation",
+    "therapy_step_up": "Therapy: step-up dosing",
+}
+
+
+def _refuse_outcomes_as_baseline(dictionary: Dictionary, outcomes: dict[str, Outcome]) -> None:
+    for outcome in outcomes.values():
+        if dictionary[outcome.column].role != "outcome":
+            raise InputError(
+                "is predicted, but the dictionary does not call it an outcome",
+                file=dictionary.file,
+                column=outcome.column,
+                expected="role: outcome and timing: post",
+                mend="correct the dictionary's entry",
+            )
+
+
+def _wanted(dictionary: Dictionary, config: Config) -> set[str] | None:
+    """Names that the config includes, or None for all; refuses what may not be a predictor."""
+    chosen = config.predictors
+    for key, names in (("include", chosen.include), ("exclude", chosen.exclude)):
+        for name in names if isinstance(names, list) else []:
+            if name not in dictionary and name not in BY_NAME:
+                raise InputError(
+                    f"'{name}' is not in the cohort{did_you_mean(name, dictionary.names())}",
+                    file=config.file,
+                    column=f"predictors.{key}",
+                    mend="correct the name, or ingest the column",
+                )
+            if key == "include" and name in dictionary:
+                variable = dictionary[name]
+                if not variable.is_baseline_predictor:
+                    raise InputError(
+                        f"'{name}' may not be a predictor: its role is {variable.role} and its "
+                        f"timing {variable.timing}",
+                        file=config.file,
+                        column="predictors.include",
+                        expected="variables known before infusion",
+                        mend="remove the name; a value drawn after infusion leaks the outcome",
+                    )
+    return None if chosen.include == "all" else set(chosen.include)
+
+
+def _why_not(
+    variable: Variable, values: pd.Series, wanted: set[str] | None, excluded: list[str]
+) -> str | None:
+    if not variable.is_baseline_predictor:
+        return "not a baseline predictor by the dictionary"
+    if variable.name in excluded:
+        return "excluded by the config"
+    if wanted is not None and variable.name not in wanted:
+        return "not included by the config"
+    if values.notna().sum() == 0:
+        return "no value in the cohort"
+    if values.nunique() < 2:
+        return "the same value throughout the cohort"
+    return None
+
+
+def _columns_of(variable: Variable, values: pd.Series) -> list[Column]:
+    if variable.kind == "categorical":
+        present = set(values.dropna().unique())
+        return [
+            Column(name=f"{variable.name}={level}", source=variable.name, level=level)
+            for level in variable.levels or []
+            if level in present
+        ]
+    trend = {"up": 1, "down": -1, None: 0}[variable.trend]
+    floor = variable.log_floor if variable.scale == "log" else None
+    return [Column(name=variable.name, source=variable.name, log_floor=floor, trend=trend)]
+
+
+def _scores(
+    dictionary: Dictionary, cohort: pd.DataFrame, config: Config, left_out: dict[str, str]
+) -> list[ScorePlan]:
+    chosen = config.predictors.scores
+    for name in chosen if isinstance(chosen, list) else []:
+        if name not in BY_NAME:
+            raise InputError(
+                f"'{name}' is not a score{did_you_mean(name, BY_NAME)}",
+                file=config.file,
+                column="predictors.scores",
+                expected="some of " + ", ".join(BY_NAME),
+            )
+    plans = []
+    for score in SCORES:
+        if chosen != "all" and score.name not in chosen:
+            continue
+        if score.name in config.predictors.exclude:
+            left_out[score.name] = "excluded by the config"
+            continue
+        found = inputs_of(score, dictionary)
+        if found is None:
+            left_out[score.name] = "an input is not in the cohort"
+        elif not cohort[list(found.values())].notna().all(axis=1).any():
+            left_out[score.name] = "no patient has all its inputs"
+        else:
+            factors = [unit_factor(name, dictionary[v]) for name, v in found.items()]
+            plans.append(
+                ScorePlan(name=score.name, variables=list(found.values()), factors=factors)
+            )
+    return plans
+
+
+def _score_column(score: Score) -> Column:
+    floor = score.floor if score.scale == "log" else None
+    return Column(
+        name=score.name, source=score.name, log_floor=floor, trend=1 if score.trend == "up" else 0
+    )
+
+
+def _therapy_columns(
+    cohort: pd.DataFrame,
+    dictionary: Dictionary,
+    therapy: str,
+    facts: TherapyFacts,
+    config: Config,
+) -> list[Column]:
+    if therapy not in dictionary:
+        raise InputError(
+            "is named by therapy_prior, but the cohort has no such column",
+            file=config.file,
+            column=therapy,
+            mend="map the column in the source, give it under source.constants, or set "
+            "therapy_prior: null",
+        )
+    names = facts.names(cohort[therapy].to_numpy(dtype=object))
+    unknown = int(pd.isna(names).sum())
+    if unknown:
+        raise InputError(
+            f"{unknown} patients have a therapy that is missing or not in the table of therapies",
+            file=config.file,
+            column=therapy,
+            expected="a product, brand or alias of therapy_prior.table",
+            mend="recode the names, or add the product to the table (its rates may stay empty)",
+        )
+    columns = []
+    # The product itself lets the model learn what its published rate does not say; the
+    # attributes let products of a kind share it.
+    for source in THERAPY_SOURCES:
+        levels = sorted({str(v) for v in facts.values(names, source)})
+        if len(levels) > 1:
+            columns += [Column(name=f"{source}={v}", source=source, level=v) for v in levels]
+    return columns

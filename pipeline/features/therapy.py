@@ -1,0 +1,239 @@
+"""Therapy attributes, and the therapy prior: published CRS rates as log-odds.
+
+Each product's rate is estimated in steps, from the general to the particular: its modality,
+its modality and target, the product, the product in a disease. At each step the published
+studies of that level are pooled by precision and shrunk towards the step before, so that a
+product with little evidence leans on its relatives, and one without a published rate of its
+own takes theirs.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from pydantic import BaseModel, ConfigDict
+
+from pipeline.config import TherapyPrior
+
+ATTRIBUTES = ("modality", "target", "costimulation", "step_up")
+
+ANY_DISEASE = ""
+
+
+class Rate(BaseModel):
+    """A published rate as the prior uses it.
+
+    Attributes
+    ----------
+    log_odds, sd : float
+        Centre and standard deviation on the logit scale.
+    basis : str
+        ``own`` where the product's own studies enter, or the pool it was taken from.
+    evidence : str
+        ``published``, or ``assumed`` where no study behind it was confirmed or the rate is
+        interpolated between grades.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    log_odds: float
+    sd: float
+    basis: str
+    evidence: Literal["published", "assumed"]
+
+
+class TherapyFacts(BaseModel):
+    """What the model knows of therapies: names, attributes and rates, as plain text.
+
+    Attributes
+    ----------
+    aliases : dict
+        Folded name or alias to the canonical name.
+    attributes : dict
+        Canonical name to its ``modality``, ``target``, ``costimulation``, ``step_up``.
+    rates : dict
+        Canonical name to disease ("" for any other) to grade ("1", "2", "3") to ``Rate``.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    aliases: dict[str, str]
+    attributes: dict[str, dict[str, str]]
+    rates: dict[str, dict[str, dict[str, Rate]]]
+
+    def names(self, values: np.ndarray) -> np.ndarray:
+        """Canonical names of therapies, shape (n,); None where unknown or missing."""
+        known = pd.Series(values, dtype=object).map(
+            lambda v: self.aliases.get(v.strip().casefold()) if isinstance(v, str) else None
+        )
+        return known.to_numpy(dtype=object)
+
+    def values(self, names: np.ndarray, source: str) -> np.ndarray:
+        """Text of a therapy source: the product itself, or one of its attributes, shape (n,)."""
+        if source == "therapy":
+            return names
+        attribute = source.removeprefix("therapy_")
+        known = {name: facts[attribute] for name, facts in self.attributes.items()}
+        return np.array([known.get(name) for name in names], dtype=object)
+
+    def rate(self, therapy: str, disease: str | None, grade: float) -> Rate | None:
+        """Rate of reaching a grade, or None where no published rate bears on it."""
+        by_disease = self.rates[therapy]
+        by_grade = by_disease.get(disease or ANY_DISEASE, by_disease[ANY_DISEASE])
+        return by_grade.get(f"{grade:g}")
+
+    def prior(
+        self, therapies: np.ndarray, diseases: np.ndarray | None, grades: list[float]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Prior log-odds and their standard deviation, shape (n, outcomes).
+
+        Parameters
+        ----------
+        therapies : ndarray of str, shape (n,)
+            Canonical names, as ``names`` returns them; None gives NaN.
+        diseases : ndarray of str or None, shape (n,)
+        grades : list of float
+            Lowest grade that counts as an event, per outcome.
+        """
+        keys = pd.MultiIndex.from_arrays(
+            [
+                pd.Series(therapies, dtype=object).fillna("").to_numpy(),
+                pd.Series(diseases if diseases is not None else [""] * len(therapies), dtype=object)
+                .fillna("")
+                .to_numpy(),
+            ]
+        )
+        codes, unique = keys.factorize()
+        table = np.full((len(unique), len(grades), 2), np.nan)
+        for row, (therapy, disease) in enumerate(unique):
+            for column, grade in enumerate(grades):
+                found = self.rate(therapy, disease, grade) if therapy else None
+                if found is not None:
+                    table[row, column] = found.log_odds, found.sd
+        values = table[codes]
+        return values[:, :, 0], values[:, :, 1]
+
+
+def therapy_facts(therapies: pd.DataFrame, settings: TherapyPrior) -> TherapyFacts:
+    """Estimate every product's rates from the published ones.
+
+    Parameters
+    ----------
+    therapies : DataFrame
+        As ``read_therapies`` returns it: one row per product and study.
+    settings : TherapyPrior
+        How far each kind of evidence is trusted.
+    """
+    studies = _studies(therapies, settings)
+    rates: dict[str, dict[str, dict[str, Rate]]] = {}
+    for name, rows in therapies.groupby("therapy", sort=True):
+        product = rows.iloc[0]
+        diseases = [ANY_DISEASE, *sorted({d for d in rows["disease"] if d})]
+        rates[str(name)] = {
+            disease: _rates_by_grade(product, disease, studies, settings) for disease in diseases
+        }
+    first = therapies.drop_duplicates("therapy").set_index("therapy")
+    attributes = {
+        str(name): {a: _text(first.loc[name, a]) for a in ATTRIBUTES} for name in first.index
+    }
+    return TherapyFacts(aliases=_aliases(therapies), attributes=attributes, rates=rates)
+
+
+def _studies(therapies: pd.DataFrame, settings: TherapyPrior) -> pd.DataFrame:
+    """One row per usable study and grade: log-odds and variance."""
+    usable = therapies[therapies["use"] == "rate"]
+    parts = []
+    for grade, column in (("1", "any_pct"), ("3", "ge3_pct")):
+        part = usable[usable[column].notna()].copy()
+        n = part["patients"].fillna(settings.patients_when_unknown).to_numpy(float)
+        # Half an event on either side keeps 0 of 86 finite.
+        events = part[column].to_numpy(float) / 100 * n
+        p = (events + 0.5) / (n + 1)
+        variance = 1 / (n * p * (1 - p)) + settings.study_sd**2
+        variance = variance + np.where(part["evidence"] == "assumed", settings.assumed_sd**2, 0)
+        near_astct = part["grading_system"].str.startswith(("ASTCT", "Lee"))
+        variance = variance + np.where(near_astct, 0, settings.other_grading_sd**2)
+        part["grade"], part["log_odds"], part["variance"] = grade, np.log(p / (1 - p)), variance
+        parts.append(part)
+    return pd.concat(parts, ignore_index=True)
+
+
+def _rates_by_grade(
+    product: pd.Series, disease: str, studies: pd.DataFrame, settings: TherapyPrior
+) -> dict[str, Rate]:
+    found = {}
+    for grade in ("1", "3"):
+        rate = _pooled(product, disease, studies[studies["grade"] == grade], settings)
+        if rate is not None:
+            found[grade] = rate
+    if len(found) == 2:
+        # Grade >= 2 is seldom published: half way between on the logit scale, an assumption.
+        low, high = found["1"], found["3"]
+        found["2"] = Rate(
+            log_odds=(low.log_odds + high.log_odds) / 2,
+            sd=float(np.hypot(np.hypot(low.sd, high.sd) / 2, settings.study_sd)),
+            basis=low.basis if low.basis == high.basis else f"{low.basis}; {high.basis}",
+            evidence="assumed",
+        )
+    return dict(sorted(found.items()))
+
+
+def _pooled(
+    product: pd.Series, disease: str, studies: pd.DataFrame, settings: TherapyPrior
+) -> Rate | None:
+    modality = studies["modality"] == product["modality"]
+    target = modality & (studies["target"] == product["target"])
+    own = studies["therapy"] == product["therapy"]
+    steps = [
+        (f"pooled over {_words(product['modality'])}", modality),
+        (f"pooled over {_words(product['modality'])} against {product['target']}", target),
+        ("own", own),
+    ]
+    if disease:
+        steps.append((f"own, in {disease}", own & (studies["disease"] == disease)))
+    estimate: Rate | None = None
+    for basis, rows in steps:
+        if rows.any():
+            estimate = _shrunk(studies[rows], estimate, basis, settings.pool_sd)
+    return estimate
+
+
+def _shrunk(rows: pd.DataFrame, parent: Rate | None, basis: str, pool_sd: float) -> Rate:
+    """Pool studies by precision, and shrink them towards the more general estimate."""
+    weight = 1 / rows["variance"].to_numpy()
+    centre = rows["log_odds"].to_numpy()
+    total = weight.sum()
+    mean = float(weight @ centre / total)
+    if parent is not None:
+        pull = 1 / (pool_sd**2)
+        mean = float((total * mean + pull * parent.log_odds) / (total + pull))
+        total = total + pull
+    # A pool says how products of the kind behave on average; one product differs by pool_sd.
+    spread = 0.0 if basis.startswith("own") else pool_sd
+    published = bool((rows["evidence"] == "published").any())
+    return Rate(
+        log_odds=mean,
+        sd=float(np.hypot(1 / np.sqrt(total), spread)),
+        basis=basis,
+        evidence="published" if published else "assumed",
+    )
+
+
+def _aliases(therapies: pd.DataFrame) -> dict[str, str]:
+    names = therapies[["therapy", "aliases"]].drop_duplicates()
+    table: dict[str, str] = {}
+    for therapy, aliases in names.itertuples(index=False):
+        for alias in [therapy, *str(aliases or "").split(";")]:
+            if alias.strip():
+                table[alias.strip().casefold()] = therapy
+    return dict(sorted(table.items()))
+
+
+def _words(modality: str) -> str:
+    return modality.replace("_", " ").replace("car t", "CAR-T")
+
+
+def _text(value: object) -> str:
+    return f"{value:g}" if isinstance(value, int | float) else str(value)

@@ -1,0 +1,65 @@
+"""An interval for each risk: how well the log-odds are known given what is observed.
+
+It is an interval for the risk, not for the outcome. It is the Laplace approximation of the
+ridge learner's posterior on straight terms: cheap enough to serve with every prediction (one
+matrix product), and wider where the training cohort held few patients of the kind.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from statistics import NormalDist
+
+import numpy as np
+
+from pipeline.model.linear import Basis, fit_basis
+
+
+@dataclass(frozen=True)
+class Uncertainty:
+    """Posterior spread of the log-odds.
+
+    Attributes
+    ----------
+    basis : Basis
+        Straight terms of the model matrix.
+    root : ndarray, shape (terms + 1, rank)
+        ``root @ root.T`` is the posterior covariance of intercept and coefficients.
+    """
+
+    basis: Basis
+    root: np.ndarray
+
+    def sd(self, Z: np.ndarray) -> np.ndarray:
+        """Standard deviation of the log-odds, shape (n,)."""
+        X = np.column_stack([np.ones(len(Z)), self.basis.terms(Z)])
+        return np.sqrt(np.sum((X @ self.root) ** 2, axis=1))
+
+
+def fit_uncertainty(Z: np.ndarray, risk: np.ndarray, penalty: float) -> Uncertainty:
+    """Approximate the posterior of the log-odds.
+
+    Parameters
+    ----------
+    Z : ndarray, shape (n, columns)
+    risk : ndarray, shape (n,)
+        Fitted risks; their ``p (1 - p)`` is each patient's information.
+    penalty : float
+        Precision of the coefficients' normal prior: the ridge learner's.
+    """
+    basis = fit_basis(Z, knots=0)
+    kept = np.isfinite(basis.scale)
+    X = np.column_stack([np.ones(len(Z)), basis.terms(Z)])
+    information = (X.T * (risk * (1 - risk))) @ X
+    # The intercept is free; a term without variation carries no belief and no spread.
+    belief = np.concatenate([[0.0], np.where(kept, penalty, 1.0)])
+    values, vectors = np.linalg.eigh(information + np.diag(belief))
+    root = vectors / np.sqrt(np.maximum(values, 1e-12))
+    root[1:][~kept] = 0.0
+    return Uncertainty(basis, root)
+
+
+def limits(log_odds: np.ndarray, sd: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray]:
+    """Lower and upper log-odds at a level such as 0.90."""
+    reach = NormalDist().inv_cdf(0.5 + level / 2) * sd
+    return log_odds - reach, log_odds + reach
