@@ -124,6 +124,19 @@ def to_canonical(values: np.ndarray, variable: Variable, unit: str) -> np.ndarra
     return np.asarray(values, dtype=float) * factor + offset
 
 
+def is_unit(text: str) -> bool:
+    """Whether a piece of text is a unit, and not a number, a name or a remark."""
+    if not re.search(r"[A-Za-zµμ%]", text):
+        return False
+    try:
+        _registry().parse_units(_split(text)[1])
+    except Exception as error:
+        if not _is_unit_fault(error):
+            raise
+        return False
+    return True
+
+
 def check_units(variable: Variable, file: Path) -> None:
     """Refuse a dictionary entry with a unit that is unknown or cannot be converted."""
     for unit in ([variable.unit] if variable.unit else []) + variable.accepts:

@@ -1,4 +1,5 @@
-"""Canonical cohort to model matrix: published scores, therapy attributes and the therapy prior, fit-free.
+"""Canonical cohort to model matrix: published scores, therapy attributes, therapy prior.
 
-It may import ``cohort`` and what lies below, never ``ingest``; training and serving share this code.
+It may import ``cohort`` and what lies below, never ``ingest``. Nothing here is fitted, and
+training and serving share the code.
 """

@@ -96,6 +96,7 @@ def _column(frame: pd.DataFrame, name: str, text: bool) -> np.ndarray:
         return np.full(len(frame), None if text else np.nan, dtype=object if text else float)
     column = frame[name]
     if text:
-        values = column.astype(object).to_numpy(dtype=object)
-        return np.where(pd.isna(values), None, values)
+        values = column.astype(object).to_numpy(dtype=object, copy=True)
+        values[pd.isna(values)] = None
+        return values
     return pd.to_numeric(column).to_numpy(dtype=float, na_value=np.nan)

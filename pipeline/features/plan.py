@@ -16,6 +16,8 @@ from pipeline.errors import InputError, did_you_mean
 from pipeline.features.scores import BY_NAME, SCORES, Score, inputs_of, unit_factor
 from pipeline.features.therapy import TherapyFacts
 
+_TRENDS: dict[str | None, Literal[-1, 0, 1]] = {"up": 1, "down": -1, None: 0}
+
 
 class Column(BaseModel):
     """One column of the model matrix.
@@ -241,7 +243,7 @@ def _columns_of(variable: Variable, values: pd.Series) -> list[Column]:
             for level in variable.levels or []
             if level in present
         ]
-    trend = {"up": 1, "down": -1, None: 0}[variable.trend]
+    trend = _TRENDS[variable.trend]
     floor = variable.log_floor if variable.scale == "log" else None
     return [Column(name=variable.name, source=variable.name, log_floor=floor, trend=trend)]
 
@@ -280,9 +282,7 @@ def _scores(
 
 def _score_column(score: Score) -> Column:
     floor = score.floor if score.scale == "log" else None
-    return Column(
-        name=score.name, source=score.name, log_floor=floor, trend=1 if score.trend == "up" else 0
-    )
+    return Column(name=score.name, source=score.name, log_floor=floor, trend=_TRENDS[score.trend])
 
 
 def _therapy_columns(

@@ -30,7 +30,8 @@ class Rate(BaseModel):
     log_odds, sd : float
         Centre and standard deviation on the logit scale.
     basis : str
-        ``own`` where the product's own studies enter, or the pool it was taken from.
+        ``own`` where the product's own studies enter, or the pool of other products that
+        it was taken from.
     evidence : str
         ``published``, or ``assumed`` where no study behind it was confirmed or the rate is
         interpolated between grades.
@@ -183,19 +184,22 @@ def _rates_by_grade(
 def _pooled(
     product: pd.Series, disease: str, studies: pd.DataFrame, settings: TherapyPrior
 ) -> Rate | None:
-    modality = studies["modality"] == product["modality"]
-    target = modality & (studies["target"] == product["target"])
     own = studies["therapy"] == product["therapy"]
+    # Each study is counted at one step only: a pool holds the other products.
+    modality = ~own & (studies["modality"] == product["modality"])
+    target = modality & (studies["target"] == product["target"])
+    elsewhere = own & (studies["disease"] != disease) if disease else own
     steps = [
         (f"pooled over {_words(product['modality'])}", modality),
         (f"pooled over {_words(product['modality'])} against {product['target']}", target),
-        ("own", own),
+        ("own", elsewhere),
+        (f"own, in {disease}", own & ~elsewhere),
     ]
-    if disease:
-        steps.append((f"own, in {disease}", own & (studies["disease"] == disease)))
     estimate: Rate | None = None
     for basis, rows in steps:
-        if rows.any():
+        # One other product is no pool: nothing would tell how products of the kind differ.
+        enough = rows.any() if basis.startswith("own") else len(set(studies["therapy"][rows])) > 1
+        if enough:
             estimate = _shrunk(studies[rows], estimate, basis, settings.pool_sd)
     return estimate
 

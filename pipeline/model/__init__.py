@@ -1,4 +1,4 @@
-"""The risk model: trees, linear learners, their blend on the therapy prior, calibration, interval, and the text-only artifact.
+"""The risk model: trees and linear learners on the therapy prior, calibrated, as text.
 
 It may import ``features`` and what lies below.
 """

@@ -93,14 +93,15 @@ def fit_basis(Z: np.ndarray, knots: int) -> Basis:
     knots : int
         Knots of the restricted cubic splines, 0 for straight terms.
     """
-    with np.errstate(all="ignore"):
-        present = ~np.isnan(Z)
-        fill = np.array(
-            [np.median(z[p]) if p.any() else 0.0 for z, p in zip(Z.T, present.T, strict=True)]
-        )
-    coded = np.array([_is_coded(z) for z in Z.T])
+    known = [z[~np.isnan(z)] for z in Z.T]
+    coded = np.array([bool(np.all((z == 0) | (z == 1))) for z in known])
     # A missing category is filled with the share of each level, not with the commonest.
-    fill[coded] = [np.nanmean(z) if np.any(~np.isnan(z)) else 0.0 for z in Z.T[coded]]
+    fill = np.array(
+        [
+            (z.mean() if code else np.median(z)) if len(z) else 0.0
+            for z, code in zip(known, coded, strict=True)
+        ]
+    )
     places = [[] if code else place_knots(z, knots) for z, code in zip(Z.T, coded, strict=True)]
     raw = _raw_terms(Z, fill, places)
     centre, scale = raw.mean(axis=0), raw.std(axis=0)
@@ -179,8 +180,3 @@ def _raw_terms(Z: np.ndarray, fill: np.ndarray, knots: list[list[float]]) -> np.
         if places:
             parts.append(curved_parts(filled[:, j], places))
     return np.concatenate(parts, axis=1)
-
-
-def _is_coded(column: np.ndarray) -> bool:
-    known = column[~np.isnan(column)]
-    return bool(np.all((known == 0) | (known == 1)))

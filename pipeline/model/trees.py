@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -71,9 +72,8 @@ def tune_trees(
     for fold in np.unique(folds):
         held = folds == fold
         for at, leaves in enumerate(sorted(settings.leaves)):
-            booster = _train(
-                Z[~held], y[~held], offset[~held], trends, settings, leaves, sizes[-1], seed
-            )
+            size = (leaves, sizes[-1])
+            booster = _train(Z[~held], y[~held], offset[~held], trends, size, settings, seed)
             for step, trees in enumerate(sizes):
                 margins[at * len(sizes) + step, held] = booster.predict(
                     Z[held], raw_score=True, num_iteration=trees, num_threads=1
@@ -93,9 +93,8 @@ def fit_trees(
     seed: int,
 ) -> Trees:
     """Fit the ensemble of the chosen size on all patients."""
-    leaves, trees = size
-    booster = _train(Z, y, offset, trends, settings, leaves, trees, seed)
-    return Trees(text=booster.model_to_string(), leaves=leaves, trees=trees)
+    booster = _train(Z, y, offset, trends, size, settings, seed)
+    return Trees(text=booster.model_to_string(), leaves=size[0], trees=size[1])
 
 
 def _train(
@@ -103,12 +102,13 @@ def _train(
     y: np.ndarray,
     offset: np.ndarray,
     trends: list[int],
+    size: tuple[int, int],
     settings: Settings,
-    leaves: int,
-    trees: int,
     seed: int,
-):  # noqa: ANN202 - lightgbm is imported only where a model is fitted
-    import lightgbm
+) -> Any:
+    import lightgbm  # takes seconds: imported only where a model is fitted
+
+    leaves, trees = size
 
     parameters = {
         "objective": "binary",

@@ -1,0 +1,160 @@
+"""The model as a folder of text: one JSON file and LightGBM's own text per head.
+
+No pickle. Loading needs numpy and this package, not scikit-learn, shap or matplotlib.
+Numbers are written so that they read back to the same bits.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipeline.cohort.dictionary import Dictionary
+from pipeline.errors import InputError
+from pipeline.features.plan import FeaturePlan
+from pipeline.model.head import Head
+from pipeline.model.interval import Uncertainty
+from pipeline.model.linear import Basis, LinearLearner
+from pipeline.model.risk_model import RiskModel
+from pipeline.model.trees import Trees
+
+FORMAT = 1
+_MODEL_FILE = "model.json"
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """Everything that scoring needs.
+
+    Attributes
+    ----------
+    model : RiskModel
+    plan : FeaturePlan
+    dictionary : Dictionary
+        The baseline variables that a patient may have.
+    facts : dict
+        Plain facts for people and rules: name, labels of outcomes, interval level, leading
+        variables, scoring rules, provenance.
+    """
+
+    model: RiskModel
+    plan: FeaturePlan
+    dictionary: Dictionary
+    facts: dict[str, Any]
+
+
+def write_artifact(artifact: Artifact, folder: Path) -> None:
+    """Write the model into an existing empty folder."""
+    content = {
+        "format": FORMAT,
+        "facts": artifact.facts,
+        "capped_by": artifact.model.capped_by,
+        "therapies_seen": artifact.model.therapies_seen,
+        "heads": [_head_to_json(head, folder) for head in artifact.model.heads],
+        "plan": artifact.plan.model_dump(mode="json", exclude_defaults=True),
+        "dictionary": artifact.dictionary.to_json(),
+    }
+    text = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    # A line per top-level part keeps differences between two models readable.
+    (folder / _MODEL_FILE).write_text(text + "\n", encoding="utf-8")
+
+
+def read_artifact(folder: Path) -> Artifact:
+    """Read a model that ``write_artifact`` wrote.
+
+    Raises
+    ------
+    InputError
+        Where the folder holds no model, or one of another format.
+    """
+    file = folder / _MODEL_FILE
+    if not file.is_file():
+        raise InputError(
+            "holds no model.json",
+            file=folder,
+            expected="a model folder such as models/default/train/model",
+            mend="train a model with 'make run', or correct the path",
+        )
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError):
+        raise InputError("is not whole JSON", file=file, mend="train the model again") from None
+    if content.get("format") != FORMAT:
+        raise InputError(
+            f"has format {content.get('format')}",
+            file=file,
+            expected=f"format {FORMAT}",
+            mend="use the version of this package that wrote it, or train the model again",
+        )
+    capped_by = tuple(content["capped_by"])
+    heads = tuple(_head_from_json(entry, folder) for entry in content["heads"])
+    return Artifact(
+        model=RiskModel(heads, capped_by, tuple(content["therapies_seen"])),
+        plan=FeaturePlan.model_validate(content["plan"]),
+        dictionary=Dictionary.from_json(content["dictionary"]),
+        facts=content["facts"],
+    )
+
+
+def _head_to_json(head: Head, folder: Path) -> dict[str, Any]:
+    entry = {
+        name: getattr(head, name)
+        for name in Head.__dataclass_fields__
+        if name not in ("learners", "uncertainty")
+    }
+    entry["trees"] = None
+    entry["linear"] = []
+    if head.learners:
+        trees, *linear = head.learners
+        file = f"trees_{head.outcome}.txt"
+        (folder / file).write_text(trees.text, encoding="utf-8")
+        entry["trees"] = {"file": file, "leaves": trees.leaves, "trees": trees.trees}
+        entry["linear"] = [_plain(asdict(learner)) for learner in linear]
+    entry["uncertainty"] = _plain(asdict(head.uncertainty)) if head.uncertainty else None
+    return entry
+
+
+def _head_from_json(entry: dict[str, Any], folder: Path) -> Head:
+    trees, linear = entry.pop("trees"), entry.pop("linear")
+    uncertainty = entry.pop("uncertainty")
+    learners: tuple[Trees, LinearLearner, LinearLearner] | tuple[()] = ()
+    if trees:
+        file = folder / trees["file"]
+        if not file.is_file():
+            raise InputError("is missing", file=file, mend="copy the whole model folder")
+        text = file.read_text(encoding="utf-8")
+        ridge, net = (
+            LinearLearner(
+                _basis(part["basis"]),
+                np.array(part["coefficients"]),
+                part["intercept"],
+                part["penalty"],
+            )
+            for part in linear
+        )
+        learners = (Trees(text, trees["leaves"], trees["trees"]), ridge, net)
+    spread = None
+    if uncertainty:
+        spread = Uncertainty(_basis(uncertainty["basis"]), np.array(uncertainty["root"]))
+    return Head(**entry, learners=learners, uncertainty=spread)
+
+
+def _basis(part: dict[str, Any]) -> Basis:
+    scale = [np.inf if s is None else s for s in part["scale"]]
+    return Basis(np.array(part["fill"]), part["knots"], np.array(part["centre"]), np.array(scale))
+
+
+def _plain(value: Any) -> Any:
+    """Arrays to lists; infinity, the scale of a term without variation, to null."""
+    if isinstance(value, dict):
+        return {key: _plain(part) for key, part in value.items()}
+    if isinstance(value, np.ndarray):
+        return _plain(value.tolist())
+    if isinstance(value, Iterable) and not isinstance(value, str):
+        return [_plain(part) for part in value]
+    return None if value == float("inf") else value
