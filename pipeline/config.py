@@ -7,11 +7,19 @@ equal.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 
 from pipeline.errors import InputError, did_you_mean
 
@@ -20,6 +28,16 @@ class Section(BaseModel):
     """A part of the config: typed, unchangeable, and closed to unknown keys."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _cell_text(value: Any) -> Any:
+    """Text of a cell as a config may write it: YAML reads 0 and -99 as numbers."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "" if value is None else str(value) if isinstance(value, int | float) else value
+
+
+CellText = Annotated[str, BeforeValidator(_cell_text)]
 
 
 class ColumnSource(Section):
@@ -31,7 +49,7 @@ class ColumnSource(Section):
     column: str
     unit: str | None = None
     day: str | None = None
-    recode: dict[str, str | float | None] = Field(default_factory=dict)
+    recode: dict[CellText, str | float | None] = Field(default_factory=dict)
 
 
 class LongRows(Section):
@@ -46,9 +64,9 @@ class LongRows(Section):
 class LongSource(Section):
     """Which rows of a long table become one cohort variable."""
 
-    rows: str
+    rows: CellText
     unit: str | None = None
-    recode: dict[str, str | float | None] = Field(default_factory=dict)
+    recode: dict[CellText, str | float | None] = Field(default_factory=dict)
 
 
 class Table(Section):
@@ -57,9 +75,9 @@ class Table(Section):
     file: str
     key: str
     sheet: str | int = 0
-    separator: str = ","
-    decimal: str = "."
-    missing: list[str] = Field(default_factory=lambda: ["", "NA", "NaN", "nan", "N/A", "."])
+    separator: str = Field(default=",", min_length=1, max_length=1)
+    decimal: Literal[".", ","] = "."
+    missing: list[CellText] = Field(default_factory=lambda: ["", "NA", "NaN", "nan", "N/A", "."])
     columns: dict[str, ColumnSource] = Field(default_factory=dict)
     long: LongRows | None = None
     variables: dict[str, LongSource] = Field(default_factory=dict)
@@ -125,9 +143,14 @@ class Outcome(Section):
 
 
 class TherapyPrior(Section):
-    """Published rates of the therapies, and how far each kind of evidence is trusted."""
+    """Published rates of the therapies, and how far each kind of evidence is trusted.
+
+    The rates are rates of reaching a grade of ``outcome``; outcomes of other columns start
+    from their own base rate. Standard deviations are on the logit scale.
+    """
 
     table: str
+    outcome: str = "crs_grade"
     therapy: str = "therapy"
     disease: str | None = "disease"
     study_sd: float = Field(default=0.25, gt=0)
@@ -299,17 +322,37 @@ def read_config(path: Path) -> Config:
         Naming the key, with the nearest known key where it is unknown.
     """
     if not path.is_file():
-        raise InputError("no such file", file=path, mend="name a config, such as configs/default.yaml")
-    try:
-        content = yaml.load(path.read_text(encoding="utf-8"), _OnceOnlyLoader)  # noqa: S506
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"not readable as YAML: {error}", file=path) from None
+        raise InputError(
+            "no such file", file=path, mend="name a config, such as configs/default.yaml"
+        )
+    content = read_yaml(path)
     if not isinstance(content, dict):
-        raise InputError("holds no keys", file=path, expected="a mapping, as in configs/default.yaml")
+        raise InputError(
+            "holds no keys", file=path, expected="a mapping, as in configs/default.yaml"
+        )
+    if "file" in content:
+        raise InputError("unknown key 'file'", file=path)
     try:
         return Config.model_validate({**content, "file": path.resolve()})
     except ValidationError as error:
         raise InputError(_faults(error), file=path) from None
+
+
+def read_yaml(path: Path) -> Any:
+    """Read one YAML file, refusing a key that stands twice.
+
+    Only ``true`` and ``false`` are truth values: ``yes``, ``no``, ``on`` and ``off`` stay
+    text, because tables hold them as text.
+
+    Raises
+    ------
+    InputError
+        Where the file is not YAML, or not UTF-8.
+    """
+    try:
+        return yaml.load(path.read_text(encoding="utf-8"), _OnceOnlyLoader)
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: not UTF-8, or no such date
+        raise InputError(f"not readable as YAML: {error}", file=path) from None
 
 
 class _OnceOnlyLoader(yaml.SafeLoader):
@@ -318,6 +361,12 @@ class _OnceOnlyLoader(yaml.SafeLoader):
     def construct_mapping(self, node: Any, deep: bool = False) -> Any:
         seen = set()
         for key_node, _ in node.value:
+            if key_node.tag == "tag:yaml.org,2002:merge":
+                continue  # keys merged in by << may be overridden: that is what it is for
+            if not isinstance(key_node, yaml.ScalarNode):
+                raise yaml.constructor.ConstructorError(
+                    None, None, "a key must be one word or number", key_node.start_mark
+                )
             key = self.construct_object(key_node, deep=True)
             if key in seen:
                 raise yaml.constructor.ConstructorError(
@@ -325,6 +374,16 @@ class _OnceOnlyLoader(yaml.SafeLoader):
                 )
             seen.add(key)
         return super().construct_mapping(node, deep)
+
+
+_TRUTH = "tag:yaml.org,2002:bool"
+_OnceOnlyLoader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != _TRUTH]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_OnceOnlyLoader.add_implicit_resolver(
+    _TRUTH, re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF")
+)
 
 
 def _faults(error: ValidationError) -> str:

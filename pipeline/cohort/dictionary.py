@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Literal, Self
 
 import pandas as pd
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from pipeline.cohort.units import check_units
+from pipeline.config import read_yaml
 from pipeline.errors import InputError, did_you_mean
 
 Role = Literal[
@@ -178,10 +178,7 @@ def read_dictionary(path: Path) -> Dictionary:
         raise InputError(
             "no such file", file=path, mend="set 'dictionary' in the config to a file that exists"
         )
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"not readable as YAML: {error}", file=path) from None
+    content = read_yaml(path)
     entries = content.get("variables") if isinstance(content, dict) else None
     if not isinstance(entries, dict) or not entries:
         raise InputError("holds no variables", file=path, expected="a mapping under 'variables'")
