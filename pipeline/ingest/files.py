@@ -8,7 +8,6 @@ import io
 import warnings
 import zipfile
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -57,13 +56,15 @@ def read_cells(
     """
     check_file(path, obtain=obtain)
     kind = path.suffix.lower()
-    read: dict[str, Callable[[], pd.DataFrame]] = {
-        ".parquet": lambda: _read_parquet(path),
-        ".xlsx": lambda: _read_xlsx(path, sheet),
-        ".xpt": lambda: _read_xpt(path),
-    }
-    frame = read.get(kind, lambda: _read_delimited(path, separator))()
-    return _with_header(frame, path)
+    if kind == ".parquet":
+        names, body = _read_parquet(path)
+    elif kind == ".xlsx":
+        names, body = _read_xlsx(path, sheet)
+    elif kind == ".xpt":
+        names, body = _read_xpt(path)
+    else:
+        names, body = _read_delimited(path, separator)
+    return _framed(names, body, path)
 
 
 def read_frame(path: Path) -> pd.DataFrame:
@@ -127,7 +128,7 @@ def digest(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def _read_delimited(path: Path, separator: str) -> pd.DataFrame:
+def _read_delimited(path: Path, separator: str) -> tuple[list[str], pd.DataFrame]:
     content = path.read_bytes()
     try:
         text = content.decode("utf-8-sig")
@@ -158,13 +159,11 @@ def _read_delimited(path: Path, separator: str) -> pd.DataFrame:
         return "skip"
 
     try:
-        # One more name than the header would be refused; the header is read as the first row,
-        # so that a name standing twice is seen and not renamed.
+        # The header is read as a row like the others: a name that stands twice is then seen,
+        # not renamed.
         table = pa.csv.read_csv(
             io.BytesIO(text.encode()),
-            read_options=pa.csv.ReadOptions(
-                autogenerate_column_names=True, block_size=max(len(content) + 1, 1 << 20)
-            ),
+            read_options=pa.csv.ReadOptions(autogenerate_column_names=True),
             parse_options=pa.csv.ParseOptions(
                 delimiter=separator, newlines_in_values=True, invalid_row_handler=note
             ),
@@ -183,20 +182,20 @@ def _read_delimited(path: Path, separator: str) -> pd.DataFrame:
             file=path,
             mend="check the separator, quote cells that contain it, or complete a cut-off file",
         )
-    return table.to_pandas()
+    return header, table.to_pandas().iloc[1:]
 
 
-def _read_parquet(path: Path) -> pd.DataFrame:
+def _read_parquet(path: Path) -> tuple[list[str], pd.DataFrame]:
     try:
         # Without pandas' own metadata an index is a column like any other: it may be the key.
         table = pa.parquet.read_table(path)
         body = table.to_pandas(ignore_metadata=True)
     except (pa.ArrowException, OSError, ValueError):
         raise _damaged(path, "Parquet") from None
-    return _below_names(body, table.column_names)
+    return table.column_names, body
 
 
-def _read_xlsx(path: Path, sheet: str | int) -> pd.DataFrame:
+def _read_xlsx(path: Path, sheet: str | int) -> tuple[list[str], pd.DataFrame]:
     try:
         with warnings.catch_warnings(), pd.ExcelFile(path, engine="openpyxl") as book:
             warnings.simplefilter("ignore")  # styles and validations are no concern here
@@ -210,12 +209,14 @@ def _read_xlsx(path: Path, sheet: str | int) -> pd.DataFrame:
                     expected=f"one of its {len(names)} sheets, by name or by number from 0",
                     mend="correct 'sheet' for this table",
                 )
-            return book.parse(sheet, header=None, dtype=object, na_filter=False)
+            cells = book.parse(sheet, header=None, dtype=object, na_filter=False)
     except (zipfile.BadZipFile, KeyError, ValueError, OSError, EOFError, SyntaxError):
         raise _damaged(path, "XLSX") from None
+    names = as_text(cells.iloc[0]).fillna("").tolist() if len(cells) else []
+    return names, cells.iloc[1:]
 
 
-def _read_xpt(path: Path) -> pd.DataFrame:
+def _read_xpt(path: Path) -> tuple[list[str], pd.DataFrame]:
     content = path.read_bytes()
     # A transport file is made of 80-byte records and does not say how many rows it holds
     # (SAS technical note TS-140): a cut inside a record is the damage that can be seen.
@@ -234,7 +235,7 @@ def _read_xpt(path: Path) -> pd.DataFrame:
             expected="an undamaged transport file of version 5",
             mend="export it again with the XPORT engine, or as CSV",
         ) from None
-    return _below_names(frame.map(_decoded), [str(_decoded(name)) for name in frame.columns])
+    return [str(_decoded(name)) for name in frame.columns], frame.map(_decoded)
 
 
 def _decoded(cell: object) -> object:
@@ -247,21 +248,9 @@ def _decoded(cell: object) -> object:
         return cell.decode("latin-1")
 
 
-def _below_names(body: pd.DataFrame, names: list[str]) -> pd.DataFrame:
-    """Mark a frame that has typed columns with its names, which need not be unique."""
+def _framed(names: list[str], body: pd.DataFrame, path: Path) -> pd.DataFrame:
     frame = body.copy(deep=False)
-    frame.columns = pd.Index(names)
-    frame.attrs["named"] = True
-    return frame
-
-
-def _with_header(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
-    named = frame.attrs.pop("named", False)
-    if not named and not frame.empty:
-        header = as_text(frame.iloc[0]).fillna("")
-        frame = frame.iloc[1:]
-        frame.columns = pd.Index(header)
-    frame.columns = pd.Index([str(name).strip() for name in frame.columns])
+    frame.columns = pd.Index([name.strip() for name in names], dtype=object)
     empty = frame.isna() | (frame == "")
     frame = frame.loc[~empty.all(axis=1), (frame.columns != "") | ~empty.all(axis=0).to_numpy()]
     if frame.columns.empty or not len(frame):
