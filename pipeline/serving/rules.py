@@ -1,0 +1,135 @@
+"""When a model gives no risk, and what it must say beside one."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pipeline.features.matrix import Values, build_matrix
+from pipeline.model.artifact import Artifact
+from pipeline.model.risk_model import Risks
+
+
+def judge_rows(
+    artifact: Artifact, values: Values, risks: Risks
+) -> tuple[np.ndarray, list[list[str]]]:
+    """Decide for each patient whether to abstain, and what to note.
+
+    Returns
+    -------
+    abstains : ndarray of bool, shape (n,)
+    notes : list of list of str
+        Sentences for each patient; they name variables, never values.
+    """
+    n = len(risks.risk)
+    rows = _Rows(n)
+    _unknown_prior(rows, artifact, values, risks)
+    _implausible_values(rows, artifact, values)
+    _too_little_known(rows, artifact, values)
+    _never_seen(rows, artifact, values)
+    _nothing_fitted(rows, artifact)
+    _capped(rows, artifact, risks)
+    return rows.abstains, rows.notes
+
+
+class _Rows:
+    """Verdict and notes, collected over the rules."""
+
+    def __init__(self, n: int) -> None:
+        self.abstains = np.zeros(n, dtype=bool)
+        self.notes: list[list[str]] = [[] for _ in range(n)]
+
+    def note(self, which: np.ndarray, sentence: str, abstain: bool = False) -> None:
+        for row in np.flatnonzero(which):
+            self.notes[row].append(sentence)
+        if abstain:
+            self.abstains |= which
+
+
+def _unknown_prior(rows: _Rows, artifact: Artifact, values: Values, risks: Risks) -> None:
+    plan = artifact.plan
+    if plan.facts is None or plan.therapy is None:
+        return
+    names = plan.facts.names(values[plan.therapy])
+    missing = np.array([given is None for given in values[plan.therapy]])
+    unknown = np.array([name is None for name in names]) & ~missing
+    rows.note(missing, f"no risk: '{plan.therapy}' is missing", abstain=True)
+    rows.note(unknown, f"no risk: '{plan.therapy}' is a therapy the model does not know", True)
+    no_rate = np.isnan(risks.prior).any(axis=1) & ~missing & ~unknown
+    rows.note(no_rate, "no risk: no published rate bears on this therapy", abstain=True)
+    known = ~missing & ~unknown & ~no_rate
+    seen = np.isin(names.astype(str), artifact.model.therapies_seen)
+    rows.note(
+        known & ~seen,
+        "training saw no patient with this therapy: its published rate is the starting point",
+    )
+    grades = [grade for grade in plan.grades if grade is not None]
+    for name in sorted({str(name) for name in names[known]}):
+        rate = plan.facts.rate(name, None, grades[0])
+        if rate is not None and rate.basis.startswith("pooled"):
+            sentence = f"the therapy has no published rate of its own: {rate.basis}"
+            rows.note(known & (names == name), sentence)
+
+
+def _implausible_values(rows: _Rows, artifact: Artifact, values: Values) -> None:
+    for variable in artifact.dictionary:
+        given = values.get(variable.name)
+        if given is None or given.dtype == object:
+            continue
+        if variable.kind == "binary":
+            wrong = ~np.isnan(given) & (given != 0) & (given != 1)
+            rows.note(wrong, f"no risk: '{variable.name}' must be 0 or 1", abstain=True)
+        elif variable.range is not None:
+            low, high = variable.range
+            wrong = (given < low) | (given > high)
+            unit = f" {variable.unit}" if variable.unit else ""
+            sentence = f"no risk: '{variable.name}' is outside {low:g} to {high:g}{unit}; is its unit right?"
+            rows.note(wrong, sentence, abstain=True)
+    for variable in artifact.dictionary:
+        given = values.get(variable.name)
+        if variable.kind == "categorical" and variable.levels and given is not None:
+            if variable.name == artifact.plan.therapy:
+                continue
+            strange = np.array([v is not None and v not in variable.levels for v in given])
+            rows.note(strange, f"'{variable.name}' holds a level that training did not see")
+
+
+def _too_little_known(rows: _Rows, artifact: Artifact, values: Values) -> None:
+    rule = artifact.facts["scoring"]
+    leading = rule["leading"]
+    if not leading:
+        return
+    matrix = build_matrix(values, artifact.plan)
+    present = np.zeros(len(matrix), dtype=int)
+    for source in leading:
+        columns = [j for j, c in enumerate(artifact.plan.columns) if c.source == source]
+        present += ~np.isnan(matrix[:, columns]).all(axis=1)
+    labels = ", ".join(artifact.plan.labels[source] for source in leading)
+    needed = min(rule["minimum_present"], len(leading))
+    sentence = f"no risk: fewer than {needed} of the leading predictors are known ({labels})"
+    rows.note(present < needed, sentence, abstain=True)
+
+
+def _never_seen(rows: _Rows, artifact: Artifact, values: Values) -> None:
+    for name, (low, high) in artifact.facts["scoring"]["seen"].items():
+        given = values.get(name)
+        if given is not None:
+            beyond = (given < low) | (given > high)
+            rows.note(beyond, f"'{name}' lies beyond what training saw")
+
+
+def _nothing_fitted(rows: _Rows, artifact: Artifact) -> None:
+    everyone = np.ones(len(rows.abstains), dtype=bool)
+    for head in artifact.model.heads:
+        if head.why_not_fitted:
+            rows.note(everyone, f"{head.outcome}: {head.why_not_fitted}")
+
+
+def _capped(rows: _Rows, artifact: Artifact, risks: Risks) -> None:
+    outcomes = artifact.model.outcomes
+    for k, outcome in enumerate(outcomes):
+        for lower in np.unique(risks.bound_by[:, k]):
+            if lower != k:
+                sentence = (
+                    f"{outcome}: capped by the risk of {outcomes[lower]}, whose reasons apply"
+                )
+                rows.note(risks.bound_by[:, k] == lower, sentence)
