@@ -114,14 +114,29 @@ class TableSource(Section):
 
 
 class SyntheticSource(Section):
-    """A cohort drawn by the generator, with known truth."""
+    """A cohort drawn by the generator, with known truth.
+
+    ``therapies`` weighs the therapies of ``data/generator_targets.csv`` against each other
+    (empty: all rows alike); ``effect_scale`` multiplies the effects of ``data/effects.csv``,
+    ``missing`` the published shares of missing values; ``frailty_sd`` is the spread, in
+    log-odds, of what no baseline variable shows.
+    """
 
     kind: Literal["synthetic"]
+    facts: str = "../data"
     patients: int = Field(default=2000, ge=40)
     sites: int = Field(default=8, ge=1)
     therapies: dict[str, float] = Field(default_factory=dict)
+    years: tuple[int, int] = (2018, 2025)
     effect_scale: float = Field(default=0.8, ge=0)
     frailty_sd: float = Field(default=1.0, ge=0)
+    missing: float = Field(default=1.0, ge=0, le=2)
+
+    @model_validator(mode="after")
+    def _years_in_order(self) -> Self:
+        if self.years[0] > self.years[1]:
+            raise ValueError("years must be [first, last] with first <= last")
+        return self
 
 
 class Window(Section):

@@ -1,0 +1,60 @@
+"""Which baseline values are not recorded: at random by centre and therapy, and not at random."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.special import expit, logit
+
+from pipeline.config import SyntheticSource
+from pipeline.ingest.synthetic.baseline import Population
+from pipeline.ingest.synthetic.design import Design
+from pipeline.ingest.synthetic.severity import expected_risk
+
+
+class Missingness:
+    """The probability that a value is missing, by variable, centre, therapy and score.
+
+    Centres and therapies have log-odds of their own. Ferritin, interleukin-6 and the like
+    are missing more often where they are low (`missing_when_low`), because they are drawn
+    on suspicion. The share of missing values over the whole cohort is the published one,
+    times the config's ``missing``.
+
+    Attributes
+    ----------
+    tilt : ndarray, shape (variables,)
+        How fast the log-probability of being missing falls with the score, at the average.
+    """
+
+    def __init__(
+        self,
+        source: SyntheticSource,
+        population: Population,
+        design: Design,
+        rng: np.random.Generator,
+    ) -> None:
+        structure, settings = population.facts.structure, population.facts.settings
+        sites, arms = design.share.shape
+        variables = len(structure)
+        by_site = settings["centre_missing_sd"] * rng.standard_normal((sites, variables))
+        by_arm = settings["therapy_missing_sd"] * rng.standard_normal((arms, variables))
+        self._shift = by_site[:, None, :] + by_arm[None, :, :]
+        self._slope = structure["missing_when_low"].to_numpy()
+        self._rates = np.minimum(source.missing * structure["missing_pct"].to_numpy() / 100, 0.98)
+        self.tilt = self._slope * (1 - self._rates)
+        self._intercept = self._calibrated(design.share)
+
+    def draw(
+        self, rng: np.random.Generator, scores: np.ndarray, site: np.ndarray, arm: np.ndarray
+    ) -> np.ndarray:
+        """Return whether each value is recorded, shape ``(patients, variables)``."""
+        log_odds = self._intercept + self._shift[site, arm] - self._slope * scores
+        return rng.random(scores.shape) >= np.where(self._rates > 0, expit(log_odds), 0.0)
+
+    def _calibrated(self, share: np.ndarray) -> np.ndarray:
+        rates = np.maximum(self._rates, 1e-6)
+        intercept = logit(rates)
+        for _ in range(25):
+            cells = expected_risk(intercept + self._shift, self._slope**2)
+            reached = np.einsum("sa,sav->v", share / share.sum(), cells)
+            intercept += logit(rates) - logit(reached)
+        return intercept
