@@ -132,6 +132,8 @@ def fit_head(
     minimum : tuple of float
         Patients and events below which nothing is fitted.
     """
+    # Columns of a matrix are views, which LightGBM copies with a warning.
+    y, published = np.ascontiguousarray(y), np.ascontiguousarray(published)
     n, events = len(y), int(y.sum())
     prior_kind: PriorKind = "base rate" if np.isnan(published).all() else "published"
     base_rate = float(np.log((events + 0.5) / (n - events + 0.5)))

@@ -114,6 +114,7 @@ def _train(
         "objective": "binary",
         "num_leaves": leaves,
         "learning_rate": settings.learning_rate,
+        "max_bin": settings.bins,
         "min_data_in_leaf": settings.min_patients_per_leaf,
         "lambda_l2": settings.l2,
         "feature_fraction": settings.feature_fraction,
@@ -128,5 +129,5 @@ def _train(
         "seed": seed,
         "verbosity": -1,
     }
-    data = lightgbm.Dataset(Z, label=y, init_score=offset, free_raw_data=True)
+    data = lightgbm.Dataset(np.ascontiguousarray(Z), label=y, init_score=offset)
     return lightgbm.train(parameters, data, num_boost_round=trees)

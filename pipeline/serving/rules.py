@@ -82,7 +82,8 @@ def _implausible_values(rows: _Rows, artifact: Artifact, values: Values) -> None
             low, high = variable.range
             wrong = (given < low) | (given > high)
             unit = f" {variable.unit}" if variable.unit else ""
-            sentence = f"no risk: '{variable.name}' is outside {low:g} to {high:g}{unit}; is its unit right?"
+            limits = f"{low:g} to {high:g}{unit}"
+            sentence = f"no risk: '{variable.name}' is outside {limits}; is its unit right?"
             rows.note(wrong, sentence, abstain=True)
     for variable in artifact.dictionary:
         given = values.get(variable.name)

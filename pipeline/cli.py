@@ -1,0 +1,89 @@
+"""The commands. ``python -m pipeline run configs/default.yaml`` is the one to know."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipeline.config import read_config
+from pipeline.display import Display
+from pipeline.errors import InputError
+from pipeline.runner import run_stages
+from pipeline.stages import STAGES
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="From a cohort table to a calibrated, explained and registered model of CRS risk. "
+    "Research use only.",
+)
+
+ConfigFile = Annotated[Path, typer.Argument(help="The run's config.", metavar="CONFIG")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
+
+
+def main() -> None:
+    """Run the command line; input errors end with exit code 2 and one sentence."""
+    try:
+        app(standalone_mode=False)
+    except InputError as error:
+        Display(quiet=False).fault(str(error))
+        raise SystemExit(2) from None
+    except typer.Exit as stop:
+        raise SystemExit(stop.exit_code) from None
+    except (KeyboardInterrupt, typer.Abort):
+        Display(quiet=False).fault("Stopped. The same command continues where it left off.")
+        raise SystemExit(130) from None
+    except Exception as error:
+        if not hasattr(error, "show"):  # a usage error of the command line knows how to print
+            raise
+        error.show()
+        raise SystemExit(2) from None
+
+
+def _stage_command(name: str) -> Callable[[Path, bool], None]:
+    def command(config: ConfigFile = Path("configs/default.yaml"), quiet: Quiet = False) -> None:
+        _run(name, config, quiet)
+
+    return command
+
+
+for _stage in STAGES:
+    app.command(_stage.name, help=f"{_stage.summary} Runs the stages before it if stale.")(
+        _stage_command(_stage.name)
+    )
+
+
+@app.command()
+def run(config: ConfigFile = Path("configs/default.yaml"), quiet: Quiet = False) -> None:
+    """Run all stages, as far as they are stale."""
+    _run(STAGES[-1].name, config, quiet)
+
+
+@app.command()
+def score(
+    model: Annotated[str, typer.Option(help="Model folder, or models:/name@alias.")],
+    input: Annotated[Path, typer.Option(help="CSV, Parquet, XLSX or XPT; dictionary's columns.")],
+    output: Annotated[Path, typer.Option(help="Risks, as .parquet or .csv.")],
+    quiet: Quiet = False,
+) -> None:
+    """Score a table of patients with a trained model."""
+    from pipeline.serving.batch import score_file
+
+    Display(quiet).say(score_file(model, input, output))
+
+
+def _run(upto: str, config_file: Path, quiet: bool) -> None:
+    begun = time.perf_counter()
+    config = read_config(config_file)
+    with Display(quiet) as display:
+        display.heading(config, config_file)
+        outcomes = run_stages(
+            STAGES, upto, config, display.started, display.ended, display.progress
+        )
+        display.closing(config, outcomes, time.perf_counter() - begun)

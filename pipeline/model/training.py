@@ -1,0 +1,133 @@
+"""From cohort and feature plan to a trained model with the facts that scoring needs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pipeline.cohort.dictionary import Dictionary
+from pipeline.config import Config, Outcome
+from pipeline.features.matrix import build_matrix, prior_log_odds, values_of
+from pipeline.features.plan import FeaturePlan
+from pipeline.model.artifact import Artifact
+from pipeline.model.risk_model import RiskModel, fit_risk_model
+
+
+def train_artifact(
+    cohort: pd.DataFrame,
+    dictionary: Dictionary,
+    plan: FeaturePlan,
+    config: Config,
+    provenance: dict[str, Any],
+) -> Artifact:
+    """Fit the model on the whole cohort.
+
+    Parameters
+    ----------
+    cohort : DataFrame
+        Canonical values and outcomes.
+    dictionary : Dictionary
+        Restricted to the cohort.
+    plan : FeaturePlan
+    config : Config
+        Its ``seed``, ``outcomes``, ``primary_outcome``, ``model`` and ``scoring``.
+    provenance : dict
+        Digests and names, kept with the model.
+    """
+    values = values_of(cohort, plan)
+    Z = build_matrix(values, plan)
+    published, _ = prior_log_odds(values, plan)
+    therapies = None
+    if plan.facts is not None and plan.therapy is not None:
+        therapies = plan.facts.names(values[plan.therapy])
+    trends = [column.trend for column in plan.columns]
+    Y = observed_outcomes(cohort, config.outcomes)
+    model = fit_risk_model(
+        Z, Y, published, trends, therapies, config.outcomes, config.model, config.seed
+    )
+    read = {v.name for v in plan.variables} | {plan.therapy, plan.disease}
+    facts = {
+        "labels": {name: outcome.label for name, outcome in config.outcomes.items()},
+        "primary_outcome": config.primary_outcome,
+        "interval_level": config.model.interval_level,
+        "scoring": {
+            "leading": _leading(model, Z, published, plan, config.scoring.leading_variables),
+            "minimum_present": config.scoring.minimum_leading_present,
+            "seen": _seen(cohort, plan),
+        },
+        "provenance": provenance,
+    }
+    needed = Dictionary(v for v in dictionary if v.name in read)
+    return Artifact(model, plan, needed, facts)
+
+
+def observed_outcomes(cohort: pd.DataFrame, outcomes: dict[str, Outcome]) -> np.ndarray:
+    """Whether each patient reached each outcome, 0/1 of shape (n, outcomes)."""
+    return np.column_stack(
+        [(cohort[o.column].to_numpy(float) >= o.at_least).astype(float) for o in outcomes.values()]
+    )
+
+
+def summarise(artifact: Artifact) -> dict[str, Any]:
+    """What training chose, for people: per head the sizes, penalties and weights."""
+    heads = []
+    for head in artifact.model.heads:
+        entry: dict[str, Any] = {
+            "outcome": head.outcome,
+            "label": artifact.facts["labels"][head.outcome],
+            "patients": head.patients,
+            "events": head.events,
+            "fitted": bool(head.learners),
+            "why_not_fitted": head.why_not_fitted,
+            "prior": head.prior_kind,
+            "a": head.a,
+            "b": head.b,
+        }
+        if head.learners:
+            trees, ridge, net = head.learners
+            entry |= {
+                "leaves": trees.leaves,
+                "trees": trees.trees,
+                "ridge_penalty": ridge.penalty,
+                "elastic_net_penalty": net.penalty,
+                "elastic_net_terms": int(np.count_nonzero(net.coefficients)),
+            }
+        heads.append(entry)
+    return {"heads": heads, "scoring": artifact.facts["scoring"] | {"seen": None}}
+
+
+def _leading(
+    model: RiskModel, Z: np.ndarray, published: np.ndarray, plan: FeaturePlan, count: int
+) -> list[str]:
+    """Sources, other than the therapy's, with the largest mean contribution over all heads."""
+    if not any(head.learners for head in model.heads):
+        return []
+    own = np.tile(np.arange(len(model.heads)), (len(Z), 1))
+    _, parts = model.contributions(Z, published, own, plan)
+    size = np.abs(parts).mean(axis=(0, 2))[:-1]
+    order = np.argsort(-size, kind="stable")
+    patient = [i for i in order if size[i] > 0 and not _from_therapy(plan, plan.sources[i])]
+    return [plan.sources[i] for i in patient[:count]]
+
+
+def _from_therapy(plan: FeaturePlan, source: str) -> bool:
+    return plan.facts is not None and (source == "therapy" or source.startswith("therapy_"))
+
+
+def _seen(cohort: pd.DataFrame, plan: FeaturePlan) -> dict[str, list[float]]:
+    """Limits within which training saw numeric variables.
+
+    The 10th smallest and largest value, so that no single patient's value is published.
+    """
+    limits = {}
+    for variable in plan.variables:
+        values = (
+            np.sort(cohort[variable.name].dropna().to_numpy())
+            if (variable.kind == "numeric" and variable.name in cohort)
+            else np.array([])
+        )
+        if len(values) >= 40:
+            limits[variable.name] = [float(values[9]), float(values[-10])]
+    return limits

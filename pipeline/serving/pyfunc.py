@@ -1,0 +1,29 @@
+"""The model as MLflow runs it (models from code): no pickle, only the text artifact."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import pandas as pd
+
+from pipeline.model.artifact import read_artifact
+from pipeline.serving.scorer import Scorer
+
+
+class CrsRiskModel(mlflow.pyfunc.PythonModel):
+    """Scores raw baseline columns; see ``Scorer.predict`` for what comes back."""
+
+    def load_context(self, context: Any) -> None:
+        """Load the text artifact that lies beside the model."""
+        self.scorer = Scorer(read_artifact(Path(context.artifacts["model"])))
+
+    def predict(
+        self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None
+    ) -> pd.DataFrame:
+        """Return one row of risks per row of input."""
+        return self.scorer.predict(model_input)
+
+
+mlflow.models.set_model(CrsRiskModel())
