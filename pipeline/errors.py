@@ -42,7 +42,8 @@ class InputError(Exception):
         place = [str(file)] if file else []
         place += [f"column '{column}'"] if column else []
         message = f"{', '.join(place)}: {problem}" if place else problem
-        message = message.rstrip(".") + "."
+        message = message.rstrip(".")
+        message += "" if message.endswith("?") else "."
         message += f" Expected {expected.rstrip('.')}." if expected else ""
         message += f" To mend: {mend.rstrip('.')}." if mend else ""
         super().__init__(message)

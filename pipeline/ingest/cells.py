@@ -10,7 +10,7 @@ import pandas as pd
 _NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
 _INFINITE = r"[+-]?(?:inf|infinity)"
 # 277.0 in one file is 277 in another; 007 is not 7, because zeros in front identify.
-_WHOLE = {".": re.compile(r"^(-?(?:0|[1-9]\d*))\.0+$"), ",": re.compile(r"^(-?(?:0|[1-9]\d*)),0+$")}
+_WHOLE = {".": r"-?(?:0|[1-9]\d*)\.0+", ",": r"-?(?:0|[1-9]\d*),0+"}
 
 
 def as_text(cells: pd.Series, decimal: str = ".") -> pd.Series:
@@ -33,7 +33,11 @@ def as_text(cells: pd.Series, decimal: str = ".") -> pd.Series:
     """
     is_text = isinstance(cells.dtype, pd.StringDtype)
     text = (cells.astype("str") if is_text else _typed_as_text(cells, decimal)).str.strip()
-    return text.mask(text == "").str.replace(_WHOLE[decimal], r"\1", regex=True)
+    text = text.mask(text == "")
+    whole = text.str.fullmatch(_WHOLE[decimal]).fillna(False).astype(bool)
+    if whole.any():
+        text[whole] = text[whole].str.split(decimal, regex=False).str[0]
+    return text
 
 
 def as_numbers(text: pd.Series, decimal: str = ".") -> pd.Series:

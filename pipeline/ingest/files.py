@@ -23,6 +23,9 @@ _DELIMITED = (".csv", ".tsv", ".txt")
 _KINDS = (*_DELIMITED, ".parquet", ".xlsx", ".xpt")
 _CONTENT = {b"PAR1": ".parquet", b"PK\x03\x04": ".xlsx", b"HEADER RECORD": ".xpt"}
 
+# pandas reads the eight zero bytes of an IBM double as its smallest number, not as 0.
+_XPT_ZERO = 16.0**-65
+
 
 def read_cells(
     path: Path, *, separator: str = ",", sheet: str | int = 0, obtain: str | None = None
@@ -227,7 +230,7 @@ def _read_xpt(path: Path) -> tuple[list[str], pd.DataFrame]:
             "holds several data sets", file=path, mend="export one data set to each file"
         )
     try:
-        frame = pd.read_sas(io.BytesIO(content), format="xport")
+        frame = pd.read_sas(io.BytesIO(content), format="xport", encoding=None)
     except (ValueError, KeyError, IndexError, TypeError, OverflowError):
         raise InputError(
             "cannot be read as SAS XPT",
@@ -235,7 +238,8 @@ def _read_xpt(path: Path) -> tuple[list[str], pd.DataFrame]:
             expected="an undamaged transport file of version 5",
             mend="export it again with the XPORT engine, or as CSV",
         ) from None
-    return [str(_decoded(name)) for name in frame.columns], frame.map(_decoded)
+    names = [str(_decoded(name)) for name in frame.columns]
+    return names, frame.map(_decoded).replace(_XPT_ZERO, 0.0)
 
 
 def _decoded(cell: object) -> object:
@@ -263,9 +267,12 @@ def _framed(names: list[str], body: pd.DataFrame, path: Path) -> pd.DataFrame:
     if twice:
         shown = [f"'{name}'" for name in twice if _is_name(name)][:3]
         raise InputError(
-            f"{len(twice)} column names stand twice" + (f" ({', '.join(shown)})" if shown else ""),
+            ("1 column name stands" if len(twice) == 1 else f"{len(twice)} column names stand")
+            + " twice"
+            + (f" ({', '.join(shown)})" if shown else ""),
             file=path,
-            mend="rename the columns so that each name stands once",
+            mend="rename the columns so that each name stands once, or add the header if the "
+            "file has none",
         )
     return frame.reset_index(drop=True)
 

@@ -79,7 +79,11 @@ def read_tables(config: Config, dictionary: Dictionary) -> tuple[pd.DataFrame, d
             read = _from_long if table.long else _from_wide
             column, counts = read(frame[known], keys[known], variable, table, config)
             columns[name] = column.values.reindex(patients)
-            variables[name] = counts | _counts(column, columns[name], len(patients))
+            variables[name] = (
+                counts
+                | {"canonical_unit": variable.unit}
+                | _counts(column, columns[name], len(patients))
+            )
     assert patients is not None  # the config has at least one table
     cohort = pd.DataFrame({dictionary.id_name: patients.astype("str")})
     for name in dictionary.names():
