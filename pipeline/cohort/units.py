@@ -20,7 +20,7 @@ _SPELLINGS = (
     (re.compile(r"[µμ]"), "u"),
     (re.compile(r"[x×]?\s*10[*^](\d+)"), r"1e\1"),  # 10*9/L, x10^9/L
     (re.compile(r"(?<![A-Za-z])IU(?![A-Za-z])"), "U"),
-    (re.compile(r"\bcells?\b"), "1"),
+    (re.compile(r"\bcells?\b"), ""),
     (re.compile(r"\bCel\b"), "degC"),
     (re.compile(r"\[degF\]"), "degF"),
     (re.compile(r"^%$"), "percent"),

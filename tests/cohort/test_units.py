@@ -1,0 +1,140 @@
+"""Conversions against clinical examples worked out by hand, and their properties."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.cohort.dictionary import read_dictionary
+from pipeline.cohort.units import is_unit, linear_map, to_canonical
+from pipeline.errors import UnitError
+
+DICTIONARY = read_dictionary(Path(__file__).parents[2] / "configs" / "variables.yaml")
+PAIRS = [(v.name, unit) for v in DICTIONARY for unit in v.accepts]
+
+
+def canonical(name, value, unit):
+    return float(to_canonical(np.array([value]), DICTIONARY[name], unit)[0])
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "unit", "expected"),
+    [
+        ("crp", 1.2, "mg/dL", 12),
+        ("crp", 3.5, "ug/mL", 3.5),
+        ("ferritin", 500, "ug/L", 500),
+        ("ferritin", 0.5, "mg/L", 500),
+        ("platelets", 150, "10*3/uL", 150),
+        ("platelets", 150_000, "/uL", 150),
+        ("anc", 1500, "/uL", 1.5),
+        ("hemoglobin", 140, "g/L", 14),
+        ("albumin", 38, "g/L", 3.8),
+        ("fibrinogen", 3.0, "g/L", 300),
+        ("d_dimer", 500, "ng/mL", 0.5),
+        ("ldh", 1, "ukat/L", 60),  # one katal is a mole a second, one U a micromole a minute
+        ("il6", 1, "ng/mL", 1000),
+        ("temperature", 98.6, "[degF]", 37.0),
+        ("temperature", 32, "[degF]", 0.0),
+        ("age", 18, "mo", 1.5),
+        ("weight", 3500, "g", 3.5),
+        ("marrow_blasts", 0.25, "1", 25),
+        ("oxygen_saturation", 0.97, "1", 97),
+    ],
+)
+def test_worked_examples(name, value, unit, expected):
+    assert canonical(name, value, unit) == pytest.approx(expected, rel=1e-9, abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("name", "unit", "one_canonical_unit_is"),
+    [
+        # The conversion factors that laboratories print: so many of the unit make 1 mg/dL
+        # (1 g/dL, 1 ng/mL).
+        ("creatinine", "umol/L", 88.4),
+        ("bilirubin", "umol/L", 17.1),
+        ("uric_acid", "umol/L", 59.48),
+        ("triglycerides", "mmol/L", 0.01129),
+        ("hemoglobin", "mmol/L", 0.6206),  # of the monomer
+        ("albumin", "umol/L", 150.4),  # 10 g/L of 66.5 kDa
+        ("fibrinogen", "umol/L", 0.0294),  # 10 mg/L of 340 kDa
+        ("ferritin", "pmol/L", 2.247),  # 1 ug/L of 445 kDa
+        ("systolic_bp", "kPa", 0.133322),
+    ],
+)
+def test_laboratory_conversion_factors(name, unit, one_canonical_unit_is):
+    assert canonical(name, one_canonical_unit_is, unit) == pytest.approx(1, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("name", "spelling"),
+    [
+        ("ferritin", "µg/L"),  # micro sign
+        ("ferritin", "μg/L"),  # Greek mu
+        ("platelets", "10^9/L"),
+        ("platelets", "x10^9/L"),
+        ("platelets", "×10^9/L"),
+        ("platelets", "10*9 / L"),
+        ("platelets", "10*3/µL"),
+        ("ldh", "IU/L"),
+        ("d_dimer", "mg/L {FEU}"),
+    ],
+)
+def test_usual_spellings_are_the_same_unit(name, spelling):
+    assert canonical(name, 7.0, spelling) == pytest.approx(7.0, rel=1e-12)
+
+
+def test_cells_per_microlitre_may_be_spelt_out():
+    assert canonical("anc", 1500, "cells/uL") == pytest.approx(1.5, rel=1e-12)
+    assert canonical("anc", 1.5, "10^3 cells/µL") == pytest.approx(1.5, rel=1e-12)
+
+
+@pytest.mark.parametrize(("name", "unit"), PAIRS)
+@given(value=st.floats(min_value=1e-6, max_value=1e6))
+def test_round_trip_through_every_accepted_unit(name, unit, value):
+    variable = DICTIONARY[name]
+    there = linear_map(unit, variable.unit, variable.molar_mass)
+    back = linear_map(variable.unit, unit, variable.molar_mass)
+    returned = (value * there[0] + there[1]) * back[0] + back[1]
+    assert returned == pytest.approx(value, rel=1e-9, abs=1e-7)
+
+
+@pytest.mark.parametrize(("name", "unit"), PAIRS)
+def test_more_in_one_unit_is_more_in_the_other(name, unit):
+    variable = DICTIONARY[name]
+    factor, offset = linear_map(unit, variable.unit, variable.molar_mass)
+    assert factor > 0
+    assert offset == 0 or name in ("temperature", "post_max_temperature")
+
+
+def test_canonical_values_are_untouched_and_missing_ones_stay_missing():
+    values = np.array([0.1, np.nan, 1 / 3])
+    np.testing.assert_array_equal(to_canonical(values, DICTIONARY["crp"], "mg/L"), values)
+    assert np.isnan(to_canonical(values, DICTIONARY["crp"], "mg/dL")[1])
+
+
+def test_a_variable_without_a_unit_takes_plain_numbers_only():
+    assert canonical("ecog", 2, "1") == 2
+    with pytest.raises(UnitError, match="unit 'mg' is not accepted for 'ecog'"):
+        canonical("ecog", 2, "mg")
+
+
+@pytest.mark.parametrize("unit", ["mg/dl", "g/dL", "mmol/L", "", "furlong"])
+def test_other_units_are_refused_with_the_accepted_ones(unit):
+    with pytest.raises(UnitError) as error:
+        canonical("crp", 1, unit)
+    text = str(error.value)
+    assert f"unit '{unit}' is not accepted for 'crp'" in text
+    assert "Expected one of mg/L, mg/dL, ug/mL." in text
+    assert "add it to 'accepts' in the dictionary" in text
+
+
+@pytest.mark.parametrize("text", ["mg/dL", "10*9/L", "%", "U/L", "mm[Hg]", "[degF]", "ukat/L"])
+def test_units_are_known_as_units(text):
+    assert is_unit(text)
+
+
+@pytest.mark.parametrize("text", ["", "12", "1.5", "2021-03-04", "Wurzelbert", "see note", "<5"])
+def test_what_is_no_unit_is_known_as_none(text):
+    assert not is_unit(text)
