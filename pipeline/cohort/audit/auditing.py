@@ -1,0 +1,112 @@
+"""The audit: every check on one cohort, as plain facts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from pipeline.cohort.audit import (
+    digits,
+    duplicates,
+    missingness,
+    order,
+    outcomes,
+    ranges,
+    redundancy,
+    repeated_values,
+    separation,
+    timing,
+    unit_shifts,
+)
+from pipeline.cohort.audit.finding import Check
+from pipeline.cohort.audit.material import Material
+from pipeline.cohort.dictionary import Dictionary
+from pipeline.config import Audit, Outcome
+
+CHECKS: tuple[Check, ...] = (
+    outcomes.grading_systems,
+    outcomes.outcome_classes,
+    outcomes.too_few_events,
+    ranges.outside_range,
+    ranges.missing_codes,
+    ranges.unknown_levels,
+    unit_shifts.column_unit,
+    unit_shifts.site_unit,
+    unit_shifts.mixed_units,
+    digits.lost_zeros,
+    digits.shifted_point,
+    digits.preferred_digits,
+    timing.outside_window,
+    timing.undated,
+    timing.post_infusion,
+    timing.follow_up_name,
+    missingness.missing_share,
+    missingness.missingness_by_outcome,
+    missingness.joint_missingness,
+    repeated_values.filled_by_class,
+    repeated_values.filled_with_one_value,
+    separation.golden_feature,
+    separation.constant_within_class,
+    separation.group_equals_outcome,
+    redundancy.constant,
+    redundancy.near_identical,
+    redundancy.copied_follow_up,
+    duplicates.exact_duplicates,
+    duplicates.near_duplicates,
+    order.order_by_outcome,
+)
+GRAVEST_FIRST = {"error": 0, "warning": 1, "note": 2}
+
+
+def audit_cohort(
+    cohort: pd.DataFrame,
+    dictionary: Dictionary,
+    outcomes: dict[str, Outcome],
+    primary: str,
+    settings: Audit,
+    ingest_report: dict[str, Any],
+    seed: int,
+) -> dict[str, Any]:
+    """Look for faults that would make a model learn the table instead of the patients.
+
+    Parameters
+    ----------
+    cohort : DataFrame
+        One row per patient, canonical units.
+    dictionary : Dictionary
+        Restricted to the cohort's columns.
+    outcomes : dict of str to Outcome
+        Binary outcomes, each a threshold on a column of the cohort.
+    primary : str
+        Name of the primary outcome.
+    settings : Audit
+        Thresholds.
+    ingest_report : dict
+        What ingest counted; its ``variables`` tell how many values were dropped and why.
+    seed : int
+        Same data, settings and seed give the same findings.
+
+    Returns
+    -------
+    dict
+        ``findings``, gravest first, each with ``check``, ``severity``, ``column``,
+        ``count``, ``figure``, ``message`` and ``mend``; and ``summary`` with counts. Only
+        aggregated figures: no value and no id of a patient, and no count below the
+        settings' ``minimum_cell`` that pairs a variable with an outcome.
+    """
+    material = Material(cohort, dictionary, outcomes, primary, settings, ingest_report, seed)
+    findings = [finding for check in CHECKS for finding in check(material)]
+    findings.sort(key=lambda finding: GRAVEST_FIRST[finding.severity])  # stable within
+    severities = [finding.severity for finding in findings]
+    return {
+        "findings": [finding.to_json() for finding in findings],
+        "summary": {
+            "patients": len(cohort),
+            "variables": len(dictionary),
+            "errors": severities.count("error"),
+            "warnings": severities.count("warning"),
+            "notes": severities.count("note"),
+            "checks_run": [check.__name__ for check in CHECKS],
+        },
+    }

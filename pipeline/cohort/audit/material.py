@@ -1,0 +1,138 @@
+"""What every check reads: the cohort, what is known of its columns, and its outcomes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pipeline.cohort.dictionary import Dictionary, Variable
+from pipeline.config import Audit, Outcome
+
+# A level of fewer patients joins the other rare levels: it cannot be adjusted for.
+RARE_LEVEL = 5
+
+
+@dataclass(frozen=True)
+class Material:
+    """A cohort with everything the checks need to judge it.
+
+    Attributes
+    ----------
+    cohort : DataFrame
+        One row per patient.
+    dictionary : Dictionary
+        The variables that the cohort holds.
+    outcomes : dict of str to Outcome
+        Binary outcomes, each a threshold on a column.
+    primary : str
+        Name of the primary outcome.
+    settings : Audit
+        Thresholds.
+    ingest_report : dict
+        What ingest counted.
+    seed : int
+        Of the random sample and of the permutations.
+    """
+
+    cohort: pd.DataFrame
+    dictionary: Dictionary
+    outcomes: dict[str, Outcome]
+    primary: str
+    settings: Audit
+    ingest_report: dict[str, Any]
+    seed: int
+
+    def generator(self, stream: int) -> np.random.Generator:
+        """Return a random generator of the check's own: no check disturbs another."""
+        return np.random.default_rng([self.seed, stream])
+
+    @cached_property
+    def predictors(self) -> list[Variable]:
+        """Variables that may become predictors."""
+        return [v for v in self.dictionary if v.is_baseline_predictor]
+
+    @cached_property
+    def numeric(self) -> list[Variable]:
+        """Numeric variables that may become predictors and hold a value."""
+        return [v for v in self.predictors if v.kind == "numeric" and self._held(v)]
+
+    @cached_property
+    def sample(self) -> pd.DataFrame:
+        """Patients with known outcomes, at most ``permutation_patients`` of them, in order."""
+        columns = list({outcome.column for outcome in self.outcomes.values()})
+        known = self.cohort.loc[self.cohort[columns].notna().all(axis=1)]
+        if len(known) > self.settings.permutation_patients:
+            rows = self.generator(0).choice(
+                len(known), self.settings.permutation_patients, replace=False
+            )
+            known = known.iloc[np.sort(rows)]
+        return known
+
+    @cached_property
+    def sampled(self) -> str:
+        """A clause for messages when not every patient was read."""
+        of = self.settings.permutation_patients
+        return f" (in a random sample of {of:,} patients)" if len(self.cohort) > of else ""
+
+    @cached_property
+    def events(self) -> pd.DataFrame:
+        """Outcomes of the sample that have both classes: bool, patients x outcomes."""
+        reached = {
+            name: self.sample[outcome.column] >= outcome.at_least
+            for name, outcome in self.outcomes.items()
+        }
+        frame = pd.DataFrame(reached, index=self.sample.index)
+        return frame.loc[:, frame.any() & ~frame.all()]
+
+    @cached_property
+    def partitions(self) -> dict[str, np.ndarray]:
+        """Ways to divide the sample by outcome: each binary outcome, and the grades."""
+        parts = {str(name): self.events[name].to_numpy().astype(int) for name in self.events}
+        for column in dict.fromkeys(outcome.column for outcome in self.outcomes.values()):
+            levels, codes = np.unique(self.sample[column].to_numpy(), return_inverse=True)
+            if 2 < len(levels) <= 12:
+                parts[column] = codes
+        return parts
+
+    @cached_property
+    def strata(self) -> np.ndarray:
+        """Stratum of each patient of the sample: the cross of the settings' columns."""
+        columns = [c for c in self.settings.strata if c in self.sample]
+        if not columns:
+            return np.zeros(len(self.sample), dtype=int)
+        groups = self.sample[columns].astype(object).where(self.sample[columns].notna(), "?")
+        return groups.groupby(columns, sort=True).ngroup().to_numpy()
+
+    @cached_property
+    def adjustment(self) -> np.ndarray:
+        """Orthonormal basis of what missingness and outcome may both depend on.
+
+        The intercept and indicators of the strata's columns, of the categorical treatment
+        variables and of the sites; patients x rank.
+        """
+        parts = [np.ones((len(self.sample), 1))]
+        for variable in self.dictionary:
+            groups = variable.name in self.settings.strata or variable.role in ("site", "treatment")
+            if groups and variable.kind == "categorical" and variable.timing == "baseline":
+                parts.append(_indicators(self.sample[variable.name]))
+        design = np.column_stack(parts)
+        left, singular, _ = np.linalg.svd(design, full_matrices=False)
+        return left[:, singular > singular[0] * 1e-9]
+
+    def adjusted(self, values: np.ndarray) -> np.ndarray:
+        """Return the residuals of a least-squares fit on the adjustment, column by column."""
+        return values - self.adjustment @ (self.adjustment.T @ values)
+
+    def _held(self, variable: Variable) -> bool:
+        return bool(self.cohort[variable.name].notna().any())
+
+
+def _indicators(labels: pd.Series) -> np.ndarray:
+    text = labels.astype(object).where(labels.notna(), "?").astype(str)
+    counts = text.value_counts()
+    text = text.where(text.map(counts) >= RARE_LEVEL, "rare")
+    return pd.get_dummies(text).to_numpy(dtype=float)

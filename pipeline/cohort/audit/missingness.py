@@ -1,0 +1,165 @@
+"""Missing values: how many, and whether their absence gives the outcome away."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from pipeline.cohort.audit.finding import Finding
+from pipeline.cohort.audit.material import Material
+from pipeline.cohort.audit.statistics import max_statistic_p, stratified_auroc
+
+# Cross-validation and ridge penalty of the joint pattern's score.
+FOLDS = 5
+RIDGE = 5.0
+RARE_MISSING = 3  # fewer missing, or fewer present, values cannot be tested
+
+
+def missing_share(material: Material) -> Iterator[Finding]:
+    """Share of missing values per baseline column, against ``missing_share``.
+
+    A column that is mostly missing adds parameters and little information; one without
+    any value adds nothing.
+    """
+    for variable in material.predictors:
+        values = material.cohort[variable.name]
+        missing, share = int(values.isna().sum()), float(values.isna().mean())
+        if share == 1:
+            yield Finding(
+                "missing_share",
+                "warning",
+                f"'{variable.name}' has no value at all.",
+                "Check the column's name, its recodings and the baseline window.",
+                variable.name,
+                missing,
+                {"share": share},
+            )
+        elif share >= material.settings.missing_share:
+            yield Finding(
+                "missing_share",
+                "warning",
+                f"'{variable.name}' is missing in {share:.0%} of the patients.",
+                "Obtain the values, or leave the column out under predictors.exclude.",
+                variable.name,
+                missing,
+                {"share": share},
+            )
+
+
+def missingness_by_outcome(material: Material) -> Iterator[Finding]:
+    """Association of each column's missingness with each outcome, given therapy and site.
+
+    Statistic: studentised product of the residual missingness indicator and the residual
+    outcome; p by permutation, adjusted over columns and outcomes by the maximum.
+    Effect: AUROC of the indicator within strata. A model learns such an artefact as
+    readily as biology, and it is not there when a new patient is scored.
+    """
+    indicators, names = _indicators(material)
+    if not names or material.events.empty:
+        return
+    settings = material.settings
+    _, p = max_statistic_p(
+        material.adjusted(indicators),
+        material.adjusted(material.events.to_numpy(dtype=float)),
+        settings.permutations,
+        material.generator(1),
+    )
+    warn, grave = settings.missingness_auroc
+    for column, name in enumerate(names):
+        if p[column].min() > settings.alpha:
+            continue
+        aurocs = [
+            stratified_auroc(indicators[:, column], event.to_numpy(), material.strata).estimate
+            for _, event in material.events.items()
+        ]
+        # The clearest association; among equals, the largest effect.
+        best = min(range(len(aurocs)), key=lambda t: (p[column, t], -abs(aurocs[t] - 0.5)))
+        effect = max(aurocs[best], 1 - aurocs[best])
+        if effect < warn:
+            continue
+        outcome = str(material.events.columns[best])
+        direction = "events" if aurocs[best] > 0.5 else "patients without the event"
+        yield Finding(
+            "missingness_by_outcome",
+            "error" if effect >= grave else "warning",
+            f"'{name}' is missing more often in {direction} of '{outcome}' than therapy and site "
+            f"explain: AUROC of its absence {effect:.2f}, p {p[column, best]:.2g}"
+            f"{material.sampled}.",
+            "Find out when and for whom the value was measured; leave the column out "
+            "if it was measured because of the outcome.",
+            name,
+            int(material.cohort[name].isna().sum()),
+            {
+                "auroc": aurocs[best],
+                "p": p[column, best],
+                "outcome": outcome,
+                "columns_tested": len(names),
+            },
+        )
+
+
+def joint_missingness(material: Material) -> Iterator[Finding]:
+    """Whether the missingness pattern as a whole predicts the primary outcome.
+
+    Statistic: correlation of the residual outcome with its cross-validated ridge
+    prediction from the residual indicators; p by permutation. The prediction is linear in
+    the outcome, so each permutation costs one product. Effect: AUROC of the prediction
+    within strata. Many weak leaks in single columns add up to one strong leak.
+    """
+    indicators, names = _indicators(material)
+    if len(names) < 2 or material.primary not in material.events:
+        return
+    settings, rng = material.settings, material.generator(2)
+    event = material.events[material.primary].to_numpy()
+    outcome = material.adjusted(event.astype(float)[:, None])
+    indicators = material.adjusted(np.unique(indicators, axis=1))
+    fold = rng.permuted(np.arange(len(event)) % FOLDS)
+    score = _cross_validated(indicators, outcome, fold)
+    permutations = min(settings.permutations, max(199, 20_000_000 // len(event)))
+    shuffled = outcome[rng.permuted(np.tile(np.arange(len(event)), (permutations, 1)), axis=1).T, 0]
+    observed = _correlation(score, outcome)[0]
+    null = _correlation(_cross_validated(indicators, shuffled, fold), shuffled)
+    p = (1 + int((null >= observed).sum())) / (1 + permutations)
+    auroc = stratified_auroc(score[:, 0], event, material.strata).estimate
+    warn, grave = settings.joint_missingness_auroc
+    if p <= settings.alpha and auroc >= warn:
+        yield Finding(
+            "joint_missingness",
+            "error" if auroc >= grave else "warning",
+            f"Which values are missing predicts '{material.primary}' with a cross-validated "
+            f"AUROC of {auroc:.2f} within therapies, p {p:.2g}{material.sampled}.",
+            "Find out why values are missing before any model is believed; "
+            "the findings on single columns say where to begin.",
+            None,
+            len(names),
+            {"auroc": auroc, "p": p, "columns": len(names)},
+        )
+
+
+def _indicators(material: Material) -> tuple[np.ndarray, list[str]]:
+    """Missingness of the predictors as 0/1, without columns that are hardly ever missing."""
+    names = [v.name for v in material.predictors]
+    missing = material.sample[names].isna()
+    rarer = np.minimum(missing.sum(), (~missing).sum())
+    names = [name for name in names if rarer[name] >= RARE_MISSING]
+    return missing[names].to_numpy(dtype=float), names
+
+
+def _cross_validated(features: np.ndarray, outcomes: np.ndarray, fold: np.ndarray) -> np.ndarray:
+    """Ridge predictions of every outcome column for patients left out of the fit."""
+    features = features / np.maximum(features.std(axis=0), 1e-9)
+    gram, moment = features.T @ features, features.T @ outcomes
+    predicted = np.empty_like(outcomes)
+    for out in range(FOLDS):
+        rows = fold == out
+        held = features[rows]
+        penalised = gram - held.T @ held + RIDGE * np.eye(gram.shape[0])
+        predicted[rows] = held @ np.linalg.solve(penalised, moment - held.T @ outcomes[rows])
+    return predicted
+
+
+def _correlation(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    left, right = left - left.mean(axis=0), right - right.mean(axis=0)
+    scale = np.sqrt((left**2).sum(axis=0) * (right**2).sum(axis=0))
+    return (left * right).sum(axis=0) / np.maximum(scale, 1e-12)

@@ -1,0 +1,118 @@
+"""The outcomes: one grading system, both classes, and enough events."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pipeline.cohort.audit.finding import Finding, shown_if_large
+from pipeline.cohort.audit.material import Material
+from pipeline.cohort.sample_size import riley_minimum
+
+
+def grading_systems(material: Material) -> Iterator[Finding]:
+    """Grading systems in the cohort: more than one is an error, another than ours a warning.
+
+    The same patient can be grade 1 by ASTCT and grade 2 by Penn: pooled grades are no
+    outcome.
+    """
+    column, expected = material.settings.grading_column, material.settings.grading_system
+    if column not in material.cohort:
+        return
+    systems = sorted(material.cohort[column].dropna().astype(str).unique())
+    minority = material.cohort[column].value_counts().iloc[1:].sum()
+    if len(systems) > 1:
+        yield Finding(
+            "grading_systems",
+            "error",
+            f"The grades come from {len(systems)} grading systems: {', '.join(systems)}.",
+            f"Grade all patients by {expected} from their signs, or keep one system's patients.",
+            column,
+            int(minority),
+            {"systems": len(systems)},
+        )
+    elif systems and systems[0] != expected:
+        yield Finding(
+            "grading_systems",
+            "warning",
+            f"The grades are {systems[0]} grades, while published rates refer to {expected}.",
+            f"Grade the patients by {expected} from their signs where these are known.",
+            column,
+            len(material.cohort),
+        )
+
+
+def outcome_classes(material: Material) -> Iterator[Finding]:
+    """Both classes of every outcome, and patients whose outcome is missing."""
+    for name, outcome in material.outcomes.items():
+        values = material.cohort[outcome.column]
+        missing = int(values.isna().sum())
+        if missing:
+            yield Finding(
+                "outcome_classes",
+                "warning",
+                f"The outcome '{name}' is missing in {missing:,} patients.",
+                "Complete it: patients without a recorded outcome are seldom like the others.",
+                outcome.column,
+                missing,
+                {"share": missing / len(values)},
+            )
+        known = values.dropna()
+        events = int((known >= outcome.at_least).sum())
+        if events in (0, len(known)):
+            yield Finding(
+                "outcome_classes",
+                "error" if name == material.primary else "warning",
+                f"{'No patient has' if not events else 'Every patient has'} the outcome '{name}'.",
+                "Check the outcome column and 'at_least', or drop this outcome from the config.",
+                outcome.column,
+                len(known),
+            )
+
+
+def too_few_events(material: Material) -> Iterator[Finding]:
+    """Patients and events against Riley's minimum for the number of candidate parameters.
+
+    Parameters: one per numeric or binary variable, levels minus one per categorical one;
+    splines would ask for more. The expected AUROC and the shrinkage are settings. Below
+    the minimum a model may still be fitted, shrunk towards the therapy prior.
+    """
+    settings = material.settings
+    parameters = max(1, _parameters(material))
+    for name, outcome in material.outcomes.items():
+        known = material.cohort[outcome.column].dropna()
+        events = int((known >= outcome.at_least).sum())
+        if events in (0, len(known)):
+            continue
+        needed = riley_minimum(
+            parameters, events / len(known), settings.expected_auroc, settings.shrinkage
+        )
+        if len(known) >= needed["n"]:
+            continue
+        shown = shown_if_large(events, settings.minimum_cell)
+        found = f"{shown:,}" if shown is not None else f"fewer than {settings.minimum_cell}"
+        yield Finding(
+            "too_few_events",
+            "warning",
+            f"{len(known):,} patients with {found} events of '{name}' are too few for {parameters} "
+            f"candidate parameters: Riley's criteria ask for {needed['n']:,} with "
+            f"{needed['events']:,} events.",
+            "Name fewer predictors beforehand, or gather more patients; until then expect "
+            "strong shrinkage.",
+            outcome.column,
+            shown,
+            {
+                "patients": len(known),
+                "parameters": parameters,
+                "patients_needed": needed["n"],
+                "events_needed": needed["events"],
+                "expected_auroc": settings.expected_auroc,
+                "shrinkage": settings.shrinkage,
+            },
+        )
+
+
+def _parameters(material: Material) -> int:
+    varying = [v for v in material.predictors if material.cohort[v.name].nunique() > 1]
+    return sum(
+        material.cohort[v.name].nunique() - 1 if v.kind == "categorical" else 1 for v in varying
+    )

@@ -1,0 +1,88 @@
+"""When values were measured: outside the window, undated, or after infusion."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from pipeline.cohort.audit.finding import Finding
+from pipeline.cohort.audit.material import Material
+
+# Words in a name that speak of follow-up. Day 0 and days before infusion do not.
+FOLLOW_UP = re.compile(
+    r"(^|[_\W])(peak|max|maximum|nadir|highest|post|after|onset|followup|follow_up|discharge"
+    r"|day[_ +]?[1-9]\d*|d\+?[1-9]\d*|week[_ +]?[1-9]\d*|wk[_ +]?[1-9]\d*)($|[_\W])",
+    re.IGNORECASE,
+)
+FOLLOW_UP_LABEL = re.compile(r"\b(peak|highest|maximum|after infusion)\b", re.IGNORECASE)
+
+
+def outside_window(material: Material) -> Iterator[Finding]:
+    """Values that ingest dropped because their day lies outside the baseline window.
+
+    Statistic: share of the values with a day that were dropped, against
+    ``dropped_share``. A large share means that the table's baseline is not a baseline.
+    """
+    yield from _dropped(
+        material,
+        "outside_window",
+        "were measured outside the baseline window and dropped",
+        "Check the day column, or widen 'window' where the protocol's baseline is earlier.",
+    )
+
+
+def undated(material: Material) -> Iterator[Finding]:
+    """Values that ingest dropped because their day is missing, against ``dropped_share``."""
+    yield from _dropped(
+        material,
+        "undated",
+        "have no day and were dropped",
+        "Complete the days, or name a source whose values are all known to be baseline.",
+    )
+
+
+def post_infusion(material: Material) -> Iterator[Finding]:
+    """Variables known only after infusion: for the record, they are never predictors."""
+    names = [v.name for v in material.dictionary if v.timing == "post" and v.role != "outcome"]
+    if names:
+        yield Finding(
+            "post_infusion",
+            "note",
+            f"{len(names)} variables are known only after infusion and are never used as "
+            f"predictors: {', '.join(names)}.",
+            "Nothing to do; leave their timing at 'post'.",
+            None,
+            len(names),
+        )
+
+
+def follow_up_name(material: Material) -> Iterator[Finding]:
+    """Baseline variables whose name or label speaks of follow-up: peak, max, day7."""
+    for variable in material.predictors:
+        if FOLLOW_UP.search(variable.name) or FOLLOW_UP_LABEL.search(variable.label):
+            yield Finding(
+                "follow_up_name",
+                "warning",
+                f"'{variable.name}' is declared as baseline, and its name speaks of follow-up.",
+                "If it was measured after infusion, set timing: post in the dictionary.",
+                variable.name,
+            )
+
+
+def _dropped(material: Material, which: str, what: str, mend: str) -> Iterator[Finding]:
+    for name, counts in material.ingest_report.get("variables", {}).items():
+        dropped = int(counts.get(which, 0) or 0)
+        if not dropped or name not in material.dictionary:
+            continue
+        present = int(counts.get("present", 0) or 0)
+        other = "undated" if which == "outside_window" else "outside_window"
+        share = dropped / (dropped + present + int(counts.get(other, 0) or 0))
+        yield Finding(
+            which,
+            "warning" if share >= material.settings.dropped_share else "note",
+            f"{dropped:,} values of '{name}' ({share:.0%}) {what}.",
+            mend,
+            name,
+            dropped,
+            {"share": share},
+        )

@@ -1,0 +1,212 @@
+"""Faults as they occur in real tables, planted into a clean cohort.
+
+Each function takes a cohort and a random generator and returns the spoilt cohort; `FAULTS`
+tells which checks should speak.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from tests.cohort.audit.clean import LABS
+
+Plant = Callable[[pd.DataFrame, np.random.Generator], pd.DataFrame]
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A way to spoil a cohort, and the checks of which one must then speak."""
+
+    plant: Plant
+    checks: tuple[str, ...]
+    severity: str = "error"
+
+
+def _labs(cohort: pd.DataFrame) -> list[str]:
+    return [name for name in LABS if name in cohort]
+
+
+def unit_of_column(cohort: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
+    """A whole column in g/L, umol/L, per microlitre or ukat/L, read as the canonical unit."""
+    name, factor = [("hemoglobin", 10), ("creatinine", 88.4), ("albumin", 10), ("platelets", 1000),
+                    ("ldh", 1 / 60), ("fibrinogen", 0.01)][rng.integers(6)]  # fmt: skip
+    return cohort.assign(**{name: cohort[name] * factor})
+
+
+def unit_at_one_site(cohort: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
+    """The site with most patients reports one lab in another accepted unit."""
+    name, factor = [("hemoglobin", 10), ("creatinine", 88.4), ("albumin", 10), ("platelets", 1000),
+                    ("ldh", 1 / 60), ("crp", 0.1), ("fibrinogen", 0.01)][rng.integers(7)]  # fmt: skip
+    site = cohort["site"].mode()[0]
+    if cohort["site"].nunique() == 1:  # half of the rows then
+        rows = rng.random(len(cohort)) < 0.5
+        name, factor = ("creatinine", 88.4)
+    else:
+        rows = (cohort["site"] == site).to_numpy()
+    return cohort.assign(**{name: cohort[name].where(~rows, cohort[name] * factor)})
+
+
+def unit_of_some_cells(cohort: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
+    """A tenth of one lab's values, anywhere, in another unit."""
+    name, factor = [("hemoglobin", 10), ("creatinine", 88.4), ("platelets", 1000),
+                    ("ldh", 1 / 60), ("fibrinogen", 0.01)][rng.integers(5)]  # fmt: skip
+    rows = rng.random(len(cohort)) < 0.1
+    return cohort.assign(**{name: cohort[name].where(~rows, cohort[name] * factor)})
+
+
+def filled_by_grade(cohort: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
+    """Every missing lab filled with the median of the patient's own grade."""
+    cohort = cohort.copy()
+    for name in _labs(cohort):
+        medians = cohort.groupby("crs_grade")[name].transform("median")
+        cohort[name] = cohort[name].fillna(medians)
+    return cohort
+
+
+def filled_by_event(cohort: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
+    """Missing values of every lab filled with the mean among patients with, or without, event."""
+    cohort = cohort.copy()
+    for name in _labs(cohort):
+        means = cohort.groupby(cohort["crs_grade"] >= 2)[name].transform("mean")
+        cohort[name] = cohort[name].fillna(means)
+    return cohort
+
+
+def missing_by_outcome(cohort: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
+    """One lab measured in most patients with the event and in few without."""
+    name = rng.choice(["ldh", "creatinine", "albumin", "ast", "platelets"])
+    missing = rng.random(len(cohort)) < np.where(cohort["crs_grade"] >= 2, 0.08, 0.5)
+    return cohort.assign(**{name: cohort[name].mask(missing)})
+
+
+def jointly_missing_by_outcome(cohort: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
+    """Ten labs, each missing somewhat more often in patients without the event."""
+    cohort = cohort.copy()
+    for name in _labs(cohort)[:10]:
+        share = np.where(cohort["crs_grade"] >= 2, 0.10, 0.30)
+        cohort[name] = cohort[name].mask(rng.random(len(cohort)) < share)
+    return cohort
+
+
+def golden(cohort: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
+    """A lab drawn at the height of CRS, called baseline."""
+    peak = 10 ** (0.5 + cohort["crs_grade"] * 0.8 + rng.normal(0, 0.35, len(cohort)))
+    return cohort.assign(il6=np.round(peak, 1).mask(cohort["il6"].isna()))
+
+
+def golden_treatment(cohort: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
+    """Treatment of CRS, called a baseline fact."""
+    given = np.where(cohort["crs_grade"] >= 2, 0.95, 0.04)
+    return cohort.assign(bulky_disease=(rng.random(len(cohort)) < given).astype(float))
+
+
+def exact_copies(cohort: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
+    """Three per cent of the patients stand in the table twice, under a second id."""
+    copies = cohort.sample(max(2, len(cohort) * 3 // 100), random_state=rng.integers(2**31))
+    copies = copies.assign(patient_id=[f"Q{i:06d}" for i in range(len(copies))])
+    return pd.concat([cohort, copies], ignore_index=True)
+
+
+def near_copies(cohort: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
+    """The same, with two labs of each copy measured anew."""
+    copies = cohort.sample(max(2, len(cohort) * 3 // 100), random_state=rng.integers(2**31))
+    copies = copies.assign(patient_id=[f"Q{i:06d}" for i in range(len(copies))])
+    for row in copies.index:
+        for name in rng.choice(_labs(cohort), 2, replace=False):
+            copies.loc[row, name] = np.round(copies.loc[row, name] * 1.3, 1)
+    return pd.concat([cohort, copies], ignore_index=True)
+
+
+def lost_zeros(cohort: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
+    """Every whole number of the table loses its trailing zeros: 80 becomes 8, 100 becomes 1."""
+    cohort = cohort.copy()
+    for name in [*_labs(cohort), "age", "systolic_bp"]:
+        values = cohort[name].copy()
+        for _ in range(3):
+            ends = (values % 10 == 0) & (values >= 10)
+            values = values.where(~ends, values / 10)
+        cohort[name] = values
+    return cohort
+
+
+def lost_digits(cohort: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
+    """In 8 to 20 per cent of the cells the value is a tenth: 14.5 for 145."""
+    cohort, share = cohort.copy(), rng.uniform(0.08, 0.20)
+    for name in _labs(cohort):
+        rows = rng.random(len(cohort)) < share
+        cohort[name] = cohort[name].where(~rows, cohort[name] / 10)
+    return cohort
+
+
+def mixed_grading(cohort: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
+    """A fifth of the patients graded by Penn."""
+    rows = rng.random(len(cohort)) < 0.2
+    return cohort.assign(grading_system=np.where(rows, "Penn", "ASTCT"))
+
+
+def site_by_outcome(cohort: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
+    """One centre sent only patients with the event."""
+    rows = (cohort["crs_grade"] >= 2) & (rng.random(len(cohort)) < 0.5)
+    return cohort.assign(site=cohort["site"].where(~rows, "registry of events"))
+
+
+def sorted_by_outcome(cohort: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
+    """Patients numbered after sorting by grade."""
+    order = cohort["crs_grade"].to_numpy().argsort(kind="stable")
+    ids = cohort["patient_id"].to_numpy()
+    return cohort.iloc[order].assign(patient_id=ids).reset_index(drop=True)
+
+
+def missing_as_999(cohort: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
+    """Missing values of one lab stored as 999."""
+    return cohort.assign(d_dimer=cohort["d_dimer"].fillna(999))
+
+
+def outside_range(cohort: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
+    """Five per cent of one column below or above any plausible value."""
+    name, wrong = [("hemoglobin", 98.0), ("temperature", 20.0), ("age", 150.0)][rng.integers(3)]
+    rows = rng.random(len(cohort)) < 0.05
+    rows[:4] = True
+    return cohort.assign(**{name: cohort[name].where(~rows, wrong)})
+
+
+def copied_column(cohort: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
+    """ALT mapped from the AST column."""
+    return cohort.assign(alt=cohort["ast"])
+
+
+def overall_fill(cohort: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
+    """Missing ferritin filled with the overall median."""
+    return cohort.assign(ferritin=cohort["ferritin"].fillna(cohort["ferritin"].median()))
+
+
+FAULTS = {
+    "whole column in another unit": Fault(unit_of_column, ("column_unit",)),
+    "one site in another unit": Fault(unit_at_one_site, ("site_unit", "mixed_units")),
+    "a tenth of a column in another unit": Fault(
+        unit_of_some_cells, ("mixed_units", "outside_range", "shifted_point")
+    ),
+    "labs filled with the median of the grade": Fault(filled_by_grade, ("filled_by_class",)),
+    "labs filled with the mean by event": Fault(filled_by_event, ("filled_by_class",)),
+    "one lab missing by outcome": Fault(missing_by_outcome, ("missingness_by_outcome",)),
+    "ten labs missing a little by outcome": Fault(
+        jointly_missing_by_outcome, ("joint_missingness",)
+    ),
+    "golden lab": Fault(golden, ("golden_feature",)),
+    "golden treatment": Fault(golden_treatment, ("golden_feature",)),
+    "copied patients": Fault(exact_copies, ("exact_duplicates",)),
+    "nearly copied patients": Fault(near_copies, ("near_duplicates",)),
+    "lost trailing zeros": Fault(lost_zeros, ("lost_zeros", "shifted_point", "outside_range")),
+    "a tenth of the value in 8 to 20 % of cells": Fault(
+        lost_digits, ("shifted_point", "mixed_units", "outside_range")
+    ),
+    "two grading systems": Fault(mixed_grading, ("grading_systems",)),
+    "a site of events only": Fault(site_by_outcome, ("group_equals_outcome",)),
+    "numbered by outcome": Fault(sorted_by_outcome, ("order_by_outcome",), "warning"),
+    "999 for missing": Fault(missing_as_999, ("missing_codes",)),
+    "values outside the range": Fault(outside_range, ("outside_range",)),
+    "a column twice": Fault(copied_column, ("near_identical",), "warning"),
+    "filled with the overall median": Fault(overall_fill, ("filled_with_one_value",), "warning"),
+}
