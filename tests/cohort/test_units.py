@@ -138,3 +138,8 @@ def test_units_are_known_as_units(text):
 @pytest.mark.parametrize("text", ["", "12", "1.5", "2021-03-04", "Wurzelbert", "see note", "<5"])
 def test_what_is_no_unit_is_known_as_none(text):
     assert not is_unit(text)
+
+
+@given(st.text(max_size=12) | st.text("mgLUdu/*^()%.10 ", max_size=12))
+def test_no_text_of_a_table_breaks_the_recognition_of_units(text):
+    assert is_unit(text) in (True, False)
