@@ -107,7 +107,7 @@ def train(job: Job) -> str:
 def evaluate(job: Job) -> str:
     """Judge the entire procedure by repeated cross-validation."""
     from pipeline.evaluation.procedure import Procedure, out_of_fold_table
-    from pipeline.evaluation.report import evaluate as evaluate_risks
+    from pipeline.evaluation.evaluate import evaluate as evaluate_risks
 
     config, cohort, plan = job.config, _cohort(job), _plan(job)
     procedure = Procedure.of(
@@ -124,8 +124,8 @@ def evaluate(job: Job) -> str:
     therapy = procedure.therapies
     found = evaluate_risks(
         table,
-        None if therapy is None else pd.Series(therapy),
-        None,
+        None if therapy is None else pd.Series(therapy, index=patients),
+        None if groups is None else pd.Series(groups, index=patients),
         config.evaluation,
         config.seed,
         pd.read_parquet(truth) if truth.exists() else None,

@@ -12,7 +12,8 @@ import pandas as pd
 from pipeline.config import Evaluation, Outcome
 from pipeline.config import Model as ModelSettings
 from pipeline.evaluation.comparators import score_only, therapy_only
-from pipeline.evaluation.resampling import assign_folds, oof_frame, out_of_fold
+from pipeline.evaluation.oof import oof_frame
+from pipeline.evaluation.resampling import assign_folds, out_of_fold
 from pipeline.features.matrix import build_matrix, prior_log_odds, values_of
 from pipeline.features.plan import FeaturePlan
 from pipeline.model.risk_model import fit_risk_model
@@ -107,7 +108,7 @@ class Procedure:
             seen,
             self.settings.interval_level,
         )
-        risks = {"model": found.risk, "model_low": found.low, "model_high": found.high}
+        risks = {"model": found.risk, "low": found.low, "high": found.high}
         risks["therapy_only"] = np.column_stack(
             [self._therapy_only(k, train_rows, test_rows) for k in range(len(self.outcomes))]
         )
