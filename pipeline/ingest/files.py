@@ -6,7 +6,6 @@ import csv
 import hashlib
 import io
 import warnings
-import zipfile
 from collections import Counter
 from pathlib import Path
 
@@ -213,7 +212,9 @@ def _read_xlsx(path: Path, sheet: str | int) -> tuple[list[str], pd.DataFrame]:
                     mend="correct 'sheet' for this table",
                 )
             cells = book.parse(sheet, header=None, dtype=object, na_filter=False)
-    except (zipfile.BadZipFile, KeyError, ValueError, OSError, EOFError, SyntaxError):
+    except InputError:
+        raise
+    except Exception:  # a damaged archive fails in any way: zlib, XML, openpyxl itself
         raise _damaged(path, "XLSX") from None
     names = as_text(cells.iloc[0]).fillna("").tolist() if len(cells) else []
     return names, cells.iloc[1:]
