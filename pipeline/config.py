@@ -235,9 +235,18 @@ class Evaluation(Section):
     group: str | None = None
     bootstrap: int = Field(default=1000, ge=100)
     interval_level: float = Field(default=0.95, gt=0, lt=1)
-    thresholds: dict[str, list[float]] = Field(default_factory=dict)
+    thresholds: dict[str, list[Annotated[float, Field(gt=0, lt=1)]]] = Field(default_factory=dict)
+    net_benefit: tuple[float, float] = (0.01, 0.60)
+    therapy_only_sd: float = Field(default=0.5, gt=0)
     minimum_cell: int = Field(default=10, ge=1)
     processes: int = Field(default=2, ge=1)
+
+    @model_validator(mode="after")
+    def _net_benefit_is_a_range(self) -> Self:
+        low, high = self.net_benefit
+        if not 0 < low < high < 1:
+            raise ValueError("net_benefit takes the lowest and highest threshold, between 0 and 1")
+        return self
 
 
 class Explanation(Section):

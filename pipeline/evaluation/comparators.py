@@ -1,0 +1,113 @@
+"""What the model must beat: the therapy's rate alone, and a published score alone.
+
+Each comparator is fitted in the training fold, on the same patients as the model.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from pipeline.evaluation.logistic import fit_logistic
+
+# Standard deviation of a weak normal prior, in log-odds: the data overrule it, and it keeps a
+# fit finite in a fold without events or with separated classes.
+WEAK_SD = 2.5
+
+
+def therapy_only(
+    train_observed: np.ndarray,
+    train_prior: np.ndarray,
+    train_therapy: np.ndarray,
+    test_prior: np.ndarray,
+    test_therapy: np.ndarray,
+    deviation_sd: float,
+) -> np.ndarray:
+    """Return risks that know the therapy and nothing else of the patient.
+
+    Logistic regression with the published log-odds as offset, an intercept, and one deviation
+    per therapy, shrunk as N(0, deviation_sd^2): the published rates, corrected by this
+    cohort's own. A therapy that the training fold lacks keeps its published rate plus the
+    intercept.
+
+    Parameters
+    ----------
+    train_observed : ndarray of 0 and 1, shape (n,)
+    train_prior, test_prior : ndarray, shape (n,) and (m,)
+        Published log-odds; NaN where there is none, which gets the training fold's base rate.
+    train_therapy, test_therapy : ndarray of str or None, shape (n,) and (m,)
+    deviation_sd : float
+        Standard deviation of the therapies' deviations in log-odds.
+
+    Returns
+    -------
+    ndarray, shape (m,)
+    """
+    risk = np.full(len(test_prior), base_rate(train_observed))
+    known, wanted = np.isfinite(train_prior), np.isfinite(test_prior)
+    if not known.any() or not wanted.any():
+        return risk
+    # Patients of the same therapy and prior are one binomial cell: a small fit at any n.
+    train = pd.DataFrame(
+        {"therapy": train_therapy[known], "prior": train_prior[known], "y": train_observed[known]}
+    )
+    cells = train.groupby(["therapy", "prior"], dropna=False)["y"].agg(["mean", "size"])
+    cells = cells.reset_index()
+    names = np.sort(cells["therapy"].dropna().astype(str).unique())
+    coefficients = fit_logistic(
+        _therapy_design(cells["therapy"].to_numpy(dtype=object), names),
+        cells["mean"].to_numpy(dtype=float),
+        cells["size"].to_numpy(dtype=float)[None, :],
+        offset=cells["prior"].to_numpy(dtype=float),
+        precision=np.array([WEAK_SD**-2] + [deviation_sd**-2] * len(names)),
+    )[0]
+    margin = _therapy_design(test_therapy[wanted], names) @ coefficients + test_prior[wanted]
+    risk[wanted] = 1 / (1 + np.exp(-margin))
+    return risk
+
+
+def score_only(
+    train_score: np.ndarray, train_observed: np.ndarray, test_score: np.ndarray
+) -> np.ndarray:
+    """Return risks from one published score, such as EASIX or m-EASIX.
+
+    Logistic regression on the base-2 logarithm of the score, as such scores are published.
+
+    Parameters
+    ----------
+    train_score, test_score : ndarray, shape (n,) and (m,)
+        NaN, or not above zero, where the score cannot be had: those patients get the training
+        fold's base rate.
+    train_observed : ndarray of 0 and 1, shape (n,)
+
+    Returns
+    -------
+    ndarray, shape (m,)
+    """
+    rate = base_rate(train_observed)
+    risk = np.full(len(test_score), rate)
+    known, wanted = train_score > 0, test_score > 0
+    if not known.any():
+        return risk
+    x = np.log2(train_score[known])
+    centre, spread = x.mean(), x.std() if x.std() > 0 else 1.0
+    start = np.log(rate / (1 - rate))
+    coefficients = fit_logistic(
+        np.column_stack([np.ones(len(x)), (x - centre) / spread]),
+        train_observed[known],
+        np.ones((1, len(x))),
+        offset=np.full(len(x), start),
+        precision=np.full(2, WEAK_SD**-2),
+    )[0]
+    z = (np.log2(test_score[wanted]) - centre) / spread
+    risk[wanted] = 1 / (1 + np.exp(-(start + coefficients[0] + coefficients[1] * z)))
+    return risk
+
+
+def base_rate(observed: np.ndarray) -> float:
+    """Return the share of events, half an event added to either class (Jeffreys)."""
+    return float((observed.sum() + 0.5) / (len(observed) + 1))
+
+
+def _therapy_design(therapy: np.ndarray, names: np.ndarray) -> np.ndarray:
+    return np.column_stack([np.ones(len(therapy)), therapy[:, None] == names[None, :]])

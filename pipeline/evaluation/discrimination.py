@@ -1,0 +1,112 @@
+"""Discrimination: whether patients with the event were given higher risks, and within therapy."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def auroc(observed: np.ndarray, risk: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return the area under the ROC curve, ties counted half.
+
+    Parameters
+    ----------
+    observed : ndarray of 0 and 1, shape (n,)
+    risk : ndarray, shape (n,)
+    weights : ndarray, shape (B, n)
+        How often each patient counts in each replicate.
+
+    Returns
+    -------
+    ndarray, shape (B,)
+        NaN in replicates without events or without non-events.
+    """
+    return concordance_within(observed, risk, np.zeros(len(risk), dtype=int), weights)
+
+
+def concordance_within(
+    observed: np.ndarray, risk: np.ndarray, strata: np.ndarray, weights: np.ndarray
+) -> np.ndarray:
+    """Return the AUROC over the pairs of patients of the same stratum, pooled.
+
+    A pair is a patient with and one without the event; strata weigh by their number of such
+    pairs. Within therapy, this is what a model knows beyond which product is given.
+
+    Parameters
+    ----------
+    observed, risk, weights
+        As in `auroc`.
+    strata : ndarray of int, shape (n,)
+        Stratum of each patient; negative where unknown, which leaves the patient out.
+
+    Returns
+    -------
+    ndarray, shape (B,)
+        NaN where no stratum holds both classes.
+    """
+    known = strata >= 0
+    if not known.all():
+        observed, risk, strata = observed[known], risk[known], strata[known]
+        weights = weights[:, known]
+    if not len(risk):
+        return np.full(len(weights), np.nan)
+    order = np.lexsort((-risk, strata))
+    risk, strata = risk[order], strata[order]
+    events, others = _sorted_weights(observed, weights, order)
+
+    new_stratum = np.diff(strata, prepend=strata[0] - 1) != 0
+    tied_from = np.flatnonzero(new_stratum | (np.diff(risk, prepend=np.inf) != 0))
+    events, others = _tied_sums(events, tied_from), _tied_sums(others, tied_from)
+    first = np.flatnonzero(new_stratum[tied_from])
+
+    before = np.cumsum(events, axis=1)
+    total = before[:, -1].copy()
+    before -= events
+    at_start = before[:, first]
+    stratum_others = np.add.reduceat(others, first, axis=1)
+    stratum_events = np.diff(np.column_stack([at_start, total]), axis=1)
+
+    events *= 0.5
+    before += events
+    concordant = np.einsum("bg,bg->b", others, before)
+    concordant -= np.einsum("bs,bs->b", stratum_others, at_start)
+    return _ratio(concordant, np.einsum("bs,bs->b", stratum_others, stratum_events))
+
+
+def average_precision(observed: np.ndarray, risk: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return the area under the precision-recall curve as average precision.
+
+    Precision at each distinct risk, weighted by the gain in recall, without interpolation;
+    its value for uninformative risks is the prevalence. Shapes as in `auroc`; NaN in
+    replicates without events.
+    """
+    order = np.argsort(-risk, kind="stable")
+    events, others = _sorted_weights(observed, weights, order)
+    tied_from = np.flatnonzero(np.diff(risk[order], prepend=np.inf) != 0)
+    events, others = _tied_sums(events, tied_from), _tied_sums(others, tied_from)
+    found = np.cumsum(events, axis=1)
+    alerts = np.cumsum(others, axis=1)
+    alerts += found
+    total = found[:, -1].copy()
+    np.maximum(alerts, 1e-300, out=alerts)
+    found /= alerts
+    return _ratio(np.einsum("bg,bg->b", events, found), total)
+
+
+def _sorted_weights(
+    observed: np.ndarray, weights: np.ndarray, order: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Weights of events and of non-events, in the given order of patients."""
+    weights = np.take(weights, order, axis=1)
+    events = weights * observed[order]
+    weights -= events
+    return events, weights
+
+
+def _tied_sums(values: np.ndarray, tied_from: np.ndarray) -> np.ndarray:
+    if len(tied_from) == values.shape[1]:
+        return values
+    return np.add.reduceat(values, tied_from, axis=1)
+
+
+def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    return np.divide(part, whole, out=np.full(len(part), np.nan), where=whole > 0)

@@ -1,0 +1,176 @@
+"""Whether a model may become champion: each criterion with what was found and required."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pipeline.config import Gate
+
+Reason = dict[str, Any]
+
+
+def judge(
+    gate: Gate,
+    evaluation: Mapping[str, Any],
+    audit: Mapping[str, Any] | None,
+    primary_outcome: str,
+    prior_alone: Mapping[str, str],
+) -> dict[str, Any]:
+    """Judge a run against the gate. A figure that is missing fails its criterion.
+
+    Calibration is judged on the point estimate, whose interval must exist: an interval that
+    contains the ideal would reward small cohorts, one that lies wholly within the bounds
+    would need thousands of events, and precision is what the minimum number of events is for.
+
+    Every head is served, so every outcome must have events and be calibrated. The primary
+    outcome must beat the therapy-only comparator beyond doubt; the others, often rare, must
+    not be shown to be worse than it.
+
+    Parameters
+    ----------
+    gate : Gate
+    evaluation : mapping
+        As `evaluate` returns it.
+    audit : mapping or None
+        With ``findings``, each with a ``severity``; None where no audit was run.
+    primary_outcome : str
+    prior_alone : mapping
+        Outcome to the reason why its head was not fitted, for heads that are the prior alone.
+
+    Returns
+    -------
+    dict
+        ``passed``, ``verdict`` (one sentence) and ``reasons``: per criterion ``criterion``,
+        ``outcome`` (None for the run as a whole), ``passed``, ``found``, ``required`` and
+        ``sentence``.
+    """
+    outcomes = evaluation.get("outcomes") or {}
+    names = [primary_outcome, *(name for name in outcomes if name != primary_outcome)]
+    reasons = []
+    for name in names:
+        figures = outcomes.get(name) or {}
+        reasons.append(_fitted(name, prior_alone.get(name)))
+        reasons.append(_events(name, figures, gate.minimum_events))
+        for key, bounds in (
+            ("calibration_slope", gate.calibration_slope),
+            ("calibration_intercept", gate.calibration_intercept),
+        ):
+            reasons.append(_calibrated(name, key, figures, bounds))
+        if gate.better_than_therapy_only:
+            reasons.append(_beats_therapy_only(name, figures, name == primary_outcome))
+    reasons.append(_audited(audit))
+    failed = [r for r in reasons if not r["passed"]]
+    passed = not failed
+    verdict = (
+        "Fit to be champion: every criterion of the gate is met."
+        if passed
+        else "Refused as champion: " + " ".join(r["sentence"] for r in failed)
+    )
+    return {"passed": passed, "verdict": verdict, "reasons": reasons}
+
+
+def _fitted(outcome: str, reason: str | None) -> Reason:
+    sentence = (
+        f"{outcome}: a model was fitted."
+        if reason is None
+        else f"{outcome}: nothing was fitted, the risk is the prior alone ({reason.rstrip('.')})."
+    )
+    found = "fitted" if reason is None else "prior alone"
+    return _reason("fitted", outcome, reason is None, found, "fitted", sentence)
+
+
+def _events(outcome: str, figures: Mapping[str, Any], minimum: int) -> Reason:
+    events, n = figures.get("events"), figures.get("n")
+    required = f"at least {minimum} events and non-events"
+    if events is None or n is None:
+        why = figures.get("reason", "the outcome was not evaluated")
+        sentence = f"{outcome}: {why}, where {minimum} are required."
+        return _reason("events", outcome, False, None, required, sentence)
+    rarer = min(events, n - events)
+    kind = "events" if events <= n - events else "patients without the event"
+    passed = rarer >= minimum
+    sentence = f"{outcome}: {rarer} {kind}, {'and' if passed else 'but'} {minimum} are required."
+    return _reason("events", outcome, passed, rarer, required, sentence)
+
+
+def _calibrated(
+    outcome: str, key: str, figures: Mapping[str, Any], bounds: tuple[float, float]
+) -> Reason:
+    words, (low, high) = key.replace("_", " "), bounds
+    required = f"between {low:g} and {high:g}"
+    figure = figures.get("models", {}).get("model", {}).get(key) or {}
+    if not _complete(figure):
+        why = figure.get("reason", "not assessed")
+        sentence = f"{outcome}: the {words} has no estimate with an interval ({why})."
+        return _reason(key, outcome, False, figure.get("estimate"), required, sentence)
+    passed = low <= figure["estimate"] <= high
+    sentence = (
+        f"{outcome}: the {words} is {_words(figure, 2)}, "
+        f"{'within' if passed else 'outside'} {low:g} to {high:g}."
+    )
+    return _reason(key, outcome, passed, figure["estimate"], required, sentence)
+
+
+def _beats_therapy_only(outcome: str, figures: Mapping[str, Any], primary: bool) -> Reason:
+    required = (
+        "lower log-loss, with an interval below zero"
+        if primary
+        else "log-loss not shown to be higher: an interval that reaches zero or below"
+    )
+    figure = figures.get("differences", {}).get("therapy_only", {}).get("log_loss") or {}
+    criterion = "better_than_therapy_only"
+    if not _complete(figure):
+        why = figure.get("reason", "not assessed")
+        sentence = f"{outcome}: log-loss cannot be compared with the therapy-only model ({why})."
+        return _reason(criterion, outcome, False, figure.get("estimate"), required, sentence)
+    passed = figure["high"] < 0 if primary else figure["low"] <= 0
+    judgement = {
+        (True, True): "lower beyond doubt",
+        (True, False): "not lower beyond doubt",
+        (False, True): "not shown to be higher",
+        (False, False): "higher beyond doubt",
+    }[primary, passed]
+    sentence = (
+        f"{outcome}: log-loss against the therapy-only model is {judgement} "
+        f"(difference {_words(figure, 4)})."
+    )
+    return _reason(criterion, outcome, passed, figure["estimate"], required, sentence)
+
+
+def _audited(audit: Mapping[str, Any] | None) -> Reason:
+    required = "no error-level finding"
+    if audit is None or "findings" not in audit:
+        sentence = "The data were not audited."
+        return _reason("audit", None, False, None, required, sentence)
+    errors = [f for f in audit["findings"] if f["severity"] == "error"]
+    checks = ", ".join(sorted({str(f["check"]) for f in errors}))
+    sentence = (
+        f"The audit has {len(errors)} error-level finding{'s' if len(errors) > 1 else ''} "
+        f"({checks})."
+        if errors
+        else "The audit has no error-level finding."
+    )
+    return _reason("audit", None, not errors, len(errors), required, sentence)
+
+
+def _complete(figure: Mapping[str, Any]) -> bool:
+    return all(figure.get(key) is not None for key in ("estimate", "low", "high"))
+
+
+def _words(figure: Mapping[str, Any], digits: int) -> str:
+    estimate, low, high = (f"{figure[k]:.{digits}f}" for k in ("estimate", "low", "high"))
+    return f"{estimate} (interval {low} to {high})"
+
+
+def _reason(
+    criterion: str, outcome: str | None, passed: bool, found: Any, required: str, sentence: str
+) -> Reason:
+    return {
+        "criterion": criterion,
+        "outcome": outcome,
+        "passed": passed,
+        "found": found,
+        "required": required,
+        "sentence": sentence,
+    }

@@ -1,0 +1,121 @@
+"""The table of out-of-fold risks: laid out long for a file, read back as arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+KEYS = ("patient_id", "repeat", "fold", "outcome", "observed")
+# Interval of the model's risk, where it was recorded.
+INTERVAL = ("low", "high")
+
+
+@dataclass(frozen=True)
+class OutOfFold:
+    """Out-of-fold risks of one outcome.
+
+    Attributes
+    ----------
+    patient_id : ndarray, shape (n,)
+    observed : ndarray of 0 and 1, shape (n,)
+    risks : dict of ndarray, shape (repeats, n)
+        By model. Every model has a risk for every patient.
+    interval : tuple of ndarray, shape (repeats, n), or None
+        Lower and upper end of the model's risk.
+    abstained : int
+        Patients to whom the model gives no risk; they are in none of the arrays.
+    """
+
+    patient_id: np.ndarray
+    observed: np.ndarray
+    risks: dict[str, np.ndarray]
+    interval: tuple[np.ndarray, np.ndarray] | None
+    abstained: int
+
+
+def oof_frame(
+    patient_id: np.ndarray,
+    folds: np.ndarray,
+    observed: Mapping[str, np.ndarray],
+    risks: Mapping[str, np.ndarray],
+) -> pd.DataFrame:
+    """Lay out-of-fold risks out as a long table.
+
+    Parameters
+    ----------
+    patient_id : ndarray, shape (n,)
+    folds : ndarray of int, shape (repeats, n)
+    observed : dict of ndarray of 0 and 1, shape (n,)
+        By outcome, in the order of the risks' last axis.
+    risks : dict of ndarray, shape (repeats, n, outcomes)
+        By model.
+
+    Returns
+    -------
+    DataFrame
+        Columns ``patient_id, repeat, fold, outcome, observed`` and one per model; a row per
+        outcome, repeat and patient.
+    """
+    repeats, n = folds.shape
+    parts = [
+        pd.DataFrame(
+            {
+                "patient_id": np.tile(patient_id, repeats),
+                "repeat": np.repeat(np.arange(repeats), n),
+                "fold": folds.ravel(),
+                "outcome": outcome,
+                "observed": np.tile(values, repeats).astype(int),
+                **{name: risk[:, :, k].ravel() for name, risk in risks.items()},
+            }
+        )
+        for k, (outcome, values) in enumerate(observed.items())
+    ]
+    return pd.concat(parts, ignore_index=True)
+
+
+def read_outcome(oof: pd.DataFrame, outcome: str) -> OutOfFold:
+    """Take one outcome's risks out of the long table.
+
+    Patients to whom ``model`` gives no risk in some repeat are set aside for all models, so
+    that every figure is of the same patients; a comparator without a risk for any patient
+    left is dropped.
+
+    Raises
+    ------
+    ValueError
+        If the table is not one row per repeat and patient, outcomes differ between repeats,
+        or a value is no risk or no outcome.
+    """
+    rows = oof[oof["outcome"] == outcome]
+    patients, code = np.unique(rows["patient_id"].to_numpy(dtype=str), return_inverse=True)
+    repeats = rows["repeat"].nunique()
+    rows = rows.iloc[np.lexsort((code, rows["repeat"].to_numpy()))]
+    shape = (repeats, len(patients))
+    if len(rows) != repeats * len(patients) or rows.duplicated(["repeat", "patient_id"]).any():
+        raise ValueError(f"outcome '{outcome}': expected one row per repeat and patient")
+
+    def grid(column: str) -> np.ndarray:
+        return rows[column].to_numpy(dtype=float).reshape(shape)
+
+    observed = grid("observed")
+    if (observed != observed[0]).any() or not np.isin(observed, (0, 1)).all():
+        raise ValueError(f"outcome '{outcome}': observed must be 0 or 1, the same in every repeat")
+    columns = [c for c in oof.columns if c not in KEYS and c not in INTERVAL]
+    risks = {name: grid(name) for name in columns}
+    for name, risk in risks.items():
+        if ((risk < 0) | (risk > 1)).any():
+            raise ValueError(f"outcome '{outcome}': '{name}' holds values outside 0 to 1")
+    kept = np.isfinite(risks["model"]).all(axis=0)
+    risks = {name: risk[:, kept] for name, risk in risks.items()}
+    return OutOfFold(
+        patient_id=patients[kept],
+        observed=observed[0, kept],
+        risks={name: risk for name, risk in risks.items() if np.isfinite(risk).all()},
+        interval=(grid("low")[:, kept], grid("high")[:, kept])
+        if set(INTERVAL) <= set(oof.columns)
+        else None,
+        abstained=int((~kept).sum()),
+    )

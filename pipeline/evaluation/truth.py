@@ -1,0 +1,104 @@
+"""Distance to the truth, where a synthetic cohort knows each patient's true risk."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pipeline.evaluation.calibration import calibration_intercept, calibration_slope
+from pipeline.evaluation.discrimination import auroc, concordance_within
+from pipeline.evaluation.overall import clipped, log_loss, weighted_mean
+
+
+def oracle(
+    observed: np.ndarray, truth: np.ndarray, strata: np.ndarray | None, weights: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Return what a model that knew the true risks would show on these patients.
+
+    Parameters
+    ----------
+    observed : ndarray of 0 and 1, shape (n,)
+    truth : ndarray, shape (n,)
+        Risk given what is observed at baseline.
+    strata : ndarray of int, shape (n,), or None
+    weights : ndarray, shape (B, n)
+
+    Returns
+    -------
+    dict of ndarray, shape (B,)
+        ``auroc``, ``auroc_within_therapy`` (NaN without strata), ``log_loss``.
+    """
+    return {
+        "auroc": auroc(observed, truth, weights),
+        "auroc_within_therapy": np.full(len(weights), np.nan)
+        if strata is None
+        else concordance_within(observed, truth, strata, weights),
+        "log_loss": log_loss(observed, truth, weights),
+    }
+
+
+def distance_to_truth(
+    truth: np.ndarray, risks: np.ndarray, weights: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Compare out-of-fold risks with the true ones, free of the outcomes' chance.
+
+    Parameters
+    ----------
+    truth : ndarray, shape (n,)
+    risks : ndarray, shape (repeats, n)
+    weights : ndarray, shape (B, n)
+
+    Returns
+    -------
+    dict of ndarray, shape (B,)
+        ``regret``, the expected log-loss above the oracle's (the Kullback-Leibler divergence
+        of the risk from the truth), and ``mean_absolute_error`` of the risk, averaged over
+        repeats.
+    """
+    true = clipped(truth)
+    predicted = clipped(risks)
+    loss = -(true * np.log(predicted) + (1 - true) * np.log1p(-predicted)).mean(axis=0)
+    entropy = -(true * np.log(true) + (1 - true) * np.log1p(-true))
+    return {
+        "regret": weighted_mean(loss - entropy, weights),
+        "mean_absolute_error": weighted_mean(np.abs(risks - truth).mean(axis=0), weights),
+    }
+
+
+def calibration_to_truth(
+    truth: np.ndarray, risks: np.ndarray, weights: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Return calibration intercept and slope with the true risk in the outcome's place.
+
+    Shapes as in `distance_to_truth`; averaged over repeats.
+    """
+    return {
+        "calibration_intercept": np.mean(
+            [calibration_intercept(truth, risk, weights) for risk in risks], axis=0
+        ),
+        "calibration_slope": np.mean(
+            [calibration_slope(truth, risk, weights) for risk in risks], axis=0
+        ),
+    }
+
+
+def interval_coverage(
+    truth: np.ndarray, low: np.ndarray, high: np.ndarray, weights: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Return how often a risk's interval holds the true risk, and how wide it is.
+
+    Parameters
+    ----------
+    truth : ndarray, shape (n,)
+    low, high : ndarray, shape (repeats, n)
+    weights : ndarray, shape (B, n)
+
+    Returns
+    -------
+    dict of ndarray, shape (B,)
+        ``coverage`` and ``mean_width``, averaged over repeats.
+    """
+    inside = ((low <= truth) & (truth <= high)).mean(axis=0)
+    return {
+        "coverage": weighted_mean(inside, weights),
+        "mean_width": weighted_mean((high - low).mean(axis=0), weights),
+    }
