@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.special import expit, logit
+from scipy.special import expit, logit, ndtri
 
 from pipeline.config import SyntheticSource
 from pipeline.ingest.synthetic.baseline import Population
@@ -41,7 +41,8 @@ class Missingness:
         self._slope = structure["missing_when_low"].to_numpy()
         self._rates = np.minimum(source.missing * structure["missing_pct"].to_numpy() / 100, 0.98)
         self.tilt = self._slope * (1 - self._rates)
-        self._intercept = self._calibrated(design.share)
+        self._share = design.share / design.share.sum()
+        self._intercept = self._calibrated()
 
     def draw(
         self, rng: np.random.Generator, scores: np.ndarray, site: np.ndarray, arm: np.ndarray
@@ -50,11 +51,29 @@ class Missingness:
         log_odds = self._intercept + self._shift[site, arm] - self._slope * scores
         return rng.random(scores.shape) >= np.where(self._rates > 0, expit(log_odds), 0.0)
 
-    def _calibrated(self, share: np.ndarray) -> np.ndarray:
+    def as_recorded(self, scores: np.ndarray) -> np.ndarray:
+        """Return the scores bent so that the *recorded* ones are standard normal.
+
+        Published quartiles are those of recorded values. Where low values are missing more
+        often, the values recorded would otherwise lie above them.
+        """
+        bent = scores.copy()
+        grid = np.linspace(-6, 6, 1201)
+        for column in np.flatnonzero((self._slope > 0) & (self._rates > 0)):
+            log_odds = self._intercept[column] + self._shift[:, :, column, None]
+            missing = expit(log_odds - self._slope[column] * grid)
+            recorded = 1 - np.einsum("sa,sag->g", self._share, missing)
+            density = recorded * np.exp(-0.5 * grid**2)
+            cumulative = np.cumsum(density) - density / 2
+            normal = ndtri(np.clip(cumulative / density.sum(), 1e-12, 1 - 1e-12))
+            bent[:, column] = np.interp(scores[:, column], grid, normal)
+        return bent
+
+    def _calibrated(self) -> np.ndarray:
         rates = np.maximum(self._rates, 1e-6)
         intercept = logit(rates)
         for _ in range(25):
             cells = expected_risk(intercept + self._shift, self._slope**2)
-            reached = np.einsum("sa,sav->v", share / share.sum(), cells)
+            reached = np.einsum("sa,sav->v", self._share, cells)
             intercept += logit(rates) - logit(reached)
         return intercept

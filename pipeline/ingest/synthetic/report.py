@@ -1,0 +1,244 @@
+"""What the generator gives, measured: the tables that `data/README.md` shows.
+
+``python -m pipeline.ingest.synthetic`` writes them between the two markers of the README.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy.special import ndtri
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
+
+from pipeline.config import Outcome, SyntheticSource
+from pipeline.ingest.synthetic.cohort import Generator, draw_cohort
+from pipeline.ingest.synthetic.facts import Facts, read_facts
+
+OUTCOMES = {
+    name: Outcome(column="crs_grade", at_least=grade, label=label)
+    for name, grade, label in (
+        ("any", 1, "any CRS"),
+        ("ge2", 2, "grade 2 or higher"),
+        ("ge3", 3, "grade 3 or higher"),
+    )
+}
+_BEGIN, _END = "<!-- measured: begin -->", "<!-- measured: end -->"
+_NORMAL_95 = ndtri(0.975)
+
+
+def measure(data: Path, per_arm: int = 20_000, seed: int = 20260) -> dict[str, pd.DataFrame]:
+    """Draw cohorts and compare them with the tables they are drawn from.
+
+    Parameters
+    ----------
+    data : Path
+        The folder of facts.
+    per_arm : int
+        Patients per therapy and disease, on average.
+    seed : int
+
+    Returns
+    -------
+    dict of str to DataFrame
+        ``rates``, ``labs``, ``missing``, ``effects`` and ``discrimination``.
+    """
+    facts = read_facts(data)
+    patients = per_arm * len(facts.targets)
+    source = SyntheticSource(kind="synthetic", patients=patients)
+    cohort, truth, _ = draw_cohort(source, seed, OUTCOMES, data)
+    plain = SyntheticSource(
+        kind="synthetic", patients=patients, missing=0, frailty_sd=0, sites=1, years=(2024, 2024)
+    )
+    complete, _, _ = draw_cohort(plain, seed, {}, data)
+    return {
+        "rates": rates(cohort, truth, facts),
+        "labs": labs(cohort, facts),
+        "missing": missing(cohort, facts),
+        "effects": effects(complete, Generator(plain, seed, {}, data)),
+        "discrimination": discrimination(cohort, truth, facts),
+    }
+
+
+def rates(cohort: pd.DataFrame, truth: pd.DataFrame, facts: Facts) -> pd.DataFrame:
+    """Compare observed rates and mean true risks with the targets, per arm, in per cent."""
+    rows = []
+    groups = cohort.groupby(["therapy", "disease"]).indices
+    for target in facts.targets.to_dict("records"):
+        chosen = groups[target["therapy"], target["disease"]]
+        row = {"therapy": target["therapy"], "disease": target["disease"], "patients": len(chosen)}
+        for name, column, grade in (("any", "any_pct", 1), ("ge3", "ge3_pct", 3)):
+            rate = target[column] / 100
+            row[f"{name}_target"] = target[column]
+            row[f"{name}_observed"] = 100 * (cohort["crs_grade"].iloc[chosen] >= grade).mean()
+            row[f"{name}_true_risk"] = 100 * truth[f"risk_{name}"].iloc[chosen].mean()
+            margin = 100 * _NORMAL_95 * np.sqrt(rate * (1 - rate) / len(chosen))
+            row[f"{name}_margin"] = margin
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def labs(cohort: pd.DataFrame, facts: Facts) -> pd.DataFrame:
+    """Compare quartiles of the recorded values with their targets, per variable and disease.
+
+    Age is left out: some products are limited to children or adults.
+    """
+    diseases = facts.targets["disease"].drop_duplicates()
+    rows = []
+    for variable in facts.labs["variable"].drop_duplicates():
+        if variable == "age":
+            continue
+        for disease, target in zip(diseases, facts.quartiles(variable, diseases), strict=True):
+            if np.isnan(target).any():
+                continue
+            values = cohort.loc[cohort["disease"] == disease, variable].dropna()
+            observed = values.quantile([0.25, 0.5, 0.75]).to_numpy()
+            deviation = 100 * np.abs(observed / target - 1).max()
+            rows.append((variable, disease, *target, *observed, deviation))
+    names = ["q25", "median", "q75"]
+    columns = ["variable", "disease", *names, *(f"observed_{n}" for n in names), "worst_pct"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def missing(cohort: pd.DataFrame, facts: Facts) -> pd.DataFrame:
+    """Compare the share of missing values with its target, in per cent."""
+    measured = facts.structure[facts.structure["missing_pct"] > 0]
+    measured = measured[measured.index != "marrow_blasts"]  # not recorded outside its diseases
+    observed = 100 * cohort[list(measured.index)].isna().mean()
+    return pd.DataFrame(
+        {
+            "variable": measured.index,
+            "target_pct": measured["missing_pct"].to_numpy(),
+            "observed_pct": observed.to_numpy(),
+        }
+    )
+
+
+def effects(complete: pd.DataFrame, generator: Generator) -> pd.DataFrame:
+    """Refit the effects from a complete cohort without frailty, centres and drift.
+
+    Laboratory values are turned into normal scores by their rank within the disease.
+    """
+    facts = generator.facts
+    table = facts.effects
+    columns = []
+    for variable, contrast in zip(table["variable"], table["contrast"], strict=True):
+        values = complete[variable]
+        if contrast == "per SD":
+            groups = values.groupby(complete["disease"])
+            columns.append(ndtri((groups.rank() - 0.5) / groups.transform("size")))
+        else:
+            as_text = values.map(lambda v: f"{v:g}" if isinstance(v, float) else v)
+            columns.append(as_text.isin(contrast.split(";")).astype(float))
+    x = np.column_stack(columns)
+    arms = pd.MultiIndex.from_frame(facts.targets[["therapy", "disease"]])
+    arm = arms.get_indexer(pd.MultiIndex.from_frame(complete[["therapy", "disease"]]))
+    cell = facts.targets["cell"].to_numpy()
+    rows = []
+    for kind, chosen in (("cell", cell[arm]), ("engager", ~cell[arm])):
+        intercepts = (arm[chosen][:, None] == np.unique(arm[chosen])).astype(float)
+        for name, grade in (("any", 1), ("ge3", 3)):
+            stated = generator.source.effect_scale * table[f"{kind}_{name}"].to_numpy()
+            # A therapy class that never gets a treatment has no effect of it to refit.
+            present = x[chosen].std(axis=0) > 0
+            design = np.hstack([x[chosen][:, present], intercepts])
+            model = LogisticRegression(
+                C=1e6, fit_intercept=False, solver="newton-cholesky", max_iter=100
+            )
+            model.fit(design, complete["crs_grade"].to_numpy()[chosen] >= grade)
+            refitted = np.full(len(table), np.nan)
+            refitted[present] = model.coef_[0, : present.sum()]
+            for position in np.flatnonzero(present):
+                rows.append(
+                    {
+                        "variable": table["variable"].iloc[position],
+                        "contrast": table["contrast"].iloc[position],
+                        "therapies": kind,
+                        "outcome": name,
+                        "stated": stated[position],
+                        "refitted": refitted[position],
+                        "tolerance": table["tolerance"].iloc[position],
+                    }
+                )
+    return pd.DataFrame(rows)
+
+
+def discrimination(cohort: pd.DataFrame, truth: pd.DataFrame, facts: Facts) -> pd.DataFrame:
+    """AUROC of the true risk: within products (weighted by events) and pooled over products.
+
+    ``product_only`` is the AUROC of the arm's own rate: what knowing the product gives.
+    """
+    modality = facts.targets.drop_duplicates("therapy").set_index("therapy")["modality"]
+    kind = cohort["therapy"].map(modality)
+    groups = ["therapy", "disease"]
+    rows = []
+    for name, outcome in OUTCOMES.items():
+        event = cohort["crs_grade"] >= outcome.at_least
+        risk = truth[f"risk_{name}"]
+        arm_rate = event.groupby([cohort[g] for g in groups]).transform("mean")
+        for label, chosen in (
+            ("CAR-T", kind == "car_t"),
+            ("T-cell engagers", kind == "t_cell_engager"),
+            ("both", kind.isin(["car_t", "t_cell_engager"])),
+        ):
+            within, events = [], []
+            for rows_of_arm in cohort[chosen].groupby(groups).groups.values():
+                within.append(roc_auc_score(event.loc[rows_of_arm], risk.loc[rows_of_arm]))
+                events.append(event.loc[rows_of_arm].sum())
+            rows.append(
+                {
+                    "outcome": name,
+                    "therapies": label,
+                    "within_product": float(np.average(within, weights=events)),
+                    "pooled": roc_auc_score(event[chosen], risk[chosen]),
+                    "product_only": roc_auc_score(event[chosen], arm_rate[chosen]),
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def to_markdown(measured: dict[str, pd.DataFrame]) -> str:
+    """Write the measured tables as Markdown, with one line of verdict each."""
+    rates, labs = measured["rates"], measured["labs"]
+    inside = sum(
+        int((np.abs(rates[f"{n}_observed"] - rates[f"{n}_target"]) <= rates[f"{n}_margin"]).sum())
+        for n in ("any", "ge3")
+    )
+    near = labs.sort_values("worst_pct").drop_duplicates("variable", keep="last")
+    fitted = measured["effects"]
+    off = np.abs(fitted["refitted"] - fitted["stated"])
+    parts = [
+        "### Rates (per cent)",
+        f"{inside} of {2 * len(rates)} observed rates lie within the binomial 95 % interval of "
+        f"their target; {0.05 * 2 * len(rates):.1f} are expected outside by chance. The mean true "
+        "risk shows how close the calibration itself is.",
+        _table(rates, 2),
+        "### Laboratory values: worst deviation of a quartile (per cent), over diseases",
+        _table(near[["variable", "disease", "worst_pct"]].sort_values("worst_pct"), 1),
+        "### Missing values (per cent)",
+        _table(measured["missing"], 1),
+        "### Effects (log-odds), stated and refitted",
+        f"{int((off <= fitted['tolerance']).sum())} of {len(fitted)} within their tolerance.",
+        _table(fitted, 3),
+        "### Discrimination of the true risk (AUROC)",
+        _table(measured["discrimination"], 3),
+    ]
+    return "\n\n".join(parts)
+
+
+def write_readme(readme: Path, text: str) -> None:
+    """Replace what stands between the README's two markers."""
+    before, rest = readme.read_text(encoding="utf-8").split(_BEGIN)
+    after = rest.split(_END)[1]
+    readme.write_text(f"{before}{_BEGIN}\n\n{text}\n\n{_END}{after}", encoding="utf-8")
+
+
+def _table(frame: pd.DataFrame, decimals: int) -> str:
+    cells = [
+        [f"{value:.{decimals}f}" if isinstance(value, float) else str(value) for value in row]
+        for row in frame.to_numpy(dtype=object)
+    ]
+    lines = [list(map(str, frame.columns)), ["---"] * frame.shape[1], *cells]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
