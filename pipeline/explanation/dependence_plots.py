@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline.explanation.contributions import Explanations
-from pipeline.explanation.scales import levels_of, positions, value_ticks
+from pipeline.explanation.scales import Ticks, positions, value_ticks
 from pipeline.explanation.sources import MISSING, Source
 from pipeline.explanation.style import (
     FAINT,
@@ -31,11 +31,12 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _AXIS = "Contribution to the log-odds"
+_MOST_LEVELS = 8
 
 
 def draw_dependence(
     explanations: Explanations, outcome: str, name: str, rank: int, groups: pd.DataFrame
-) -> Picture:
+) -> Picture | None:
     """One variable's contributions against its values, patients as points.
 
     Parameters
@@ -44,6 +45,11 @@ def draw_dependence(
         Of the variable among the leading ones; it opens the file's name.
     groups : DataFrame
         As ``grouped_dependence`` returns it; of numbers the means are drawn as a line.
+
+    Returns
+    -------
+    Picture or None
+        None where no patient has a value.
     """
     import shap
 
@@ -52,7 +58,10 @@ def draw_dependence(
     title = f"{explanations.outcomes[outcome]}: {source.label}"
     at = positions(source)
     known = ~np.isnan(at)
+    if not known.any():
+        return None
     words = source.kind == "categorical"
+    groups = groups[groups["source"] == name]
     with canvas(8, 4.9) as figure:
         axes = figure.add_subplot()
         place(axes, 0.95, 1.45 if words else 0.75, 6.75, 2.55 if words else 3.25)
@@ -65,14 +74,16 @@ def draw_dependence(
             column, color=LOWERS, hist=False, dot_size=14, alpha=0.4, ax=axes, show=False
         )
         axes.axhline(0, color=QUIET, lw=0.8, zorder=0)
-        _means(axes, source, groups[groups["source"] == name], INK, spread=False)
-        _ticks(axes, source, 22)
+        ticks = value_ticks(source)
+        _means(axes, source, groups, ticks, INK, spread=False)
+        _set_ticks(axes, source, ticks, 22)
         axes.tick_params("both", labelsize=9.5)
         axes.set_xlabel("" if words else source.heading, size=10.5, color=INK)
         axes.set_ylabel(_AXIS, size=10.5, color=INK)
         line = " Line: means of groups." if source.kind == "numeric" else ""
         share = f"{np.mean(~known):.0%}" if np.mean(~known) >= 0.01 else "<1%"
-        without = "" if known.all() else f" Value missing: {share} of patients (hollow)."
+        hollow = " (hollow)" if (groups["level"] == MISSING).any() else ""
+        without = "" if known.all() else f" Value missing: {share} of patients{hollow}."
         head(figure, title, f"Each point is a patient.{line}{without}")
         png, svg = png_and_svg(figure)
     alt = f"Scatter plot. {title}: contributions against values."
@@ -85,7 +96,7 @@ def draw_groups(
 ) -> Picture | None:
     """The leading variables side by side on one scale, from groups of patients only.
 
-    None where no variable moves the risk.
+    None where no variable moves the risk. Of many levels the largest are drawn.
     """
     if groups.empty:
         return None
@@ -108,8 +119,15 @@ def draw_groups(
             bottom = height - 0.8 - sum(tall[:line]) - 2.0
             place(axes, 0.85 + column * across, bottom, across - 0.25, 1.6)
             source = sources[name]
-            _means(axes, source, groups[groups["source"] == name], LOWERS)
-            _ticks(axes, source, 14)
+            part = groups[groups["source"] == name]
+            ticks = value_ticks(source)
+            if source.kind == "categorical":
+                # Only levels that a group stands for: a rare one may point at a patient.
+                shown = part[part["level"] != MISSING].nlargest(_MOST_LEVELS, "patients")
+                levels = sorted(shown["level"])
+                ticks = list(np.arange(float(len(levels)))), levels
+            _means(axes, source, part, ticks, LOWERS)
+            _set_ticks(axes, source, ticks, 14)
             axes.axhline(0, color=QUIET, lw=0.8, zorder=0)
             axes.set_ylim(-limit, limit)
             axes.grid(axis="y", color=FAINT, lw=0.6, zorder=-1)
@@ -120,7 +138,8 @@ def draw_groups(
             if column == 0:
                 axes.set_ylabel(_AXIS, size=9)
             plain_frame(axes, "left", "bottom")
-        head(figure, title, "Means of groups of patients, bars: quartiles. Hollow: value missing.")
+        hollow = " Hollow: value missing." if (groups["level"] == MISSING).any() else ""
+        head(figure, title, f"Means of groups of patients; bars: quartiles.{hollow}")
         png, svg = png_and_svg(figure)
     alt = f"Line charts. {title}: mean contributions of groups of patients, by value of " + (
         ", ".join(sources[name].label for name in drawn)
@@ -130,16 +149,21 @@ def draw_groups(
 
 
 def _means(
-    axes: Axes, source: Source, groups: pd.DataFrame, colour: str, spread: bool = True
+    axes: Axes,
+    source: Source,
+    groups: pd.DataFrame,
+    ticks: Ticks,
+    colour: str,
+    spread: bool = True,
 ) -> None:
     """Draw groups: numbers joined by a line, levels as points, the missing beside them."""
     if source.kind == "numeric":
         known = groups[groups["value"].notna()]
         at = np.log10(known["value"]) if source.log else known["value"]
     else:
-        levels = ["no", "yes"] if source.kind == "binary" else levels_of(source)
-        known = groups[groups["level"].isin(levels)]
-        at = known["level"].map({level: i for i, level in enumerate(levels)}).astype(float)
+        place_of = dict(zip(ticks[1], ticks[0], strict=True))
+        known = groups[groups["level"].isin(list(place_of))]
+        at = known["level"].map(place_of).astype(float)
     mean = known["contribution"]
     # The mean of a skewed group may lie beyond its quartiles.
     bars = np.clip([mean - known["low"], known["high"] - mean], 0, None) if spread else None
@@ -155,9 +179,9 @@ def _means(
         axes.set_xlim(low, beside + 0.04 * (high - low))
 
 
-def _ticks(axes: Axes, source: Source, longest: int) -> None:
+def _set_ticks(axes: Axes, source: Source, ticks: Ticks, longest: int) -> None:
     limits = axes.get_xlim()
-    at, texts = value_ticks(source)
+    at, texts = ticks
     words = source.kind == "categorical"
     axes.set_xticks(
         at,

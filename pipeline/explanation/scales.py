@@ -9,7 +9,7 @@ from pipeline.explanation.sources import Source, readable_number
 
 _ROUND = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 40, 50, 60, 70, 80, 90, 95, 98,
           99, 99.5, 99.9]  # fmt: skip
-# From the roundest to the finest: the first that puts four ticks on the axis is taken.
+# From the roundest to the finest: the first that puts three ticks on the axis is taken.
 _PER_CENT = (_ROUND, [*_ROUND, *range(15, 90, 5)], [*_ROUND, *range(2, 98, 2)], [*range(1, 100)])
 
 Ticks = tuple[list[float], list[str]]
@@ -37,18 +37,18 @@ def value_ticks(source: Source) -> Ticks:
         return [0.0, 1.0], ["no", "yes"]
     known = positions(source)
     known = known[~np.isnan(known)]
+    if len(known) == 0:
+        return [], []
     low, high = float(known.min()), float(known.max())
-    if source.log:
+    if source.log and high - low > 0.5:
         return _log_ticks(low, high)
+    if source.log:
+        at, texts = _linear_ticks(10**low, 10**high)
+        return [float(np.log10(value)) for value in at], texts
     unique = np.unique(known)
     if len(unique) <= 12 and np.all(unique == np.round(unique)):
         return list(unique), [readable_number(value) for value in unique]
-    from matplotlib.ticker import MaxNLocator
-
-    locator = MaxNLocator(6, steps=[1, 2, 5, 10])
-    ticks = [float(tick) for tick in locator.tick_values(low, high) if low <= tick <= high]
-    # Ten digits: what a tick says must be where it stands.
-    return ticks, [f"{tick:,.10g}" for tick in ticks]
+    return _linear_ticks(low, high)
 
 
 def risk_ticks(low: float, high: float) -> Ticks:
@@ -56,7 +56,7 @@ def risk_ticks(low: float, high: float) -> Ticks:
     found: Ticks = ([], [])
     for choice in _PER_CENT:
         found = _risk_ticks(sorted(set(choice)), low, high)
-        if len(found[0]) >= 4:
+        if len(found[0]) >= 3:
             break
     return found
 
@@ -72,6 +72,15 @@ def _risk_ticks(choice: list[float], low: float, high: float) -> Ticks:
             places.append(place)
             texts.append(f"{per_cent:g}%")
     return places, texts
+
+
+def _linear_ticks(low: float, high: float) -> Ticks:
+    from matplotlib.ticker import MaxNLocator
+
+    locator = MaxNLocator(6, steps=[1, 2, 5, 10])
+    ticks = [float(tick) for tick in locator.tick_values(low, high) if low <= tick <= high]
+    # Ten digits: what a tick says must be where it stands.
+    return ticks, [f"{tick:,.10g}" for tick in ticks]
 
 
 def _log_ticks(low: float, high: float) -> Ticks:
