@@ -14,15 +14,22 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from pipeline.config import Evaluation
 from pipeline.evaluation.bootstrap import summary, weight_blocks
-from pipeline.evaluation.calibration import risk_groups
 from pipeline.evaluation.classification import (
     classification_figures,
     count_alerts,
     smallest_cell,
 )
+from pipeline.evaluation.definition import definition
 from pipeline.evaluation.oof import OutOfFold, read_outcome
-from pipeline.evaluation.overall import SMALLEST_RISK
-from pipeline.evaluation.performance import FIGURES, UNDEFINED, performance
+from pipeline.evaluation.overall import clipped as clipped_risk
+from pipeline.evaluation.performance import UNDEFINED, performance
+from pipeline.evaluation.tables import (
+    band,
+    curve_table,
+    group_table,
+    threshold_table,
+    unless_small,
+)
 from pipeline.evaluation.truth import (
     calibration_to_truth,
     distance_to_truth,
@@ -83,7 +90,8 @@ def evaluate(
             joblib.delayed(_evaluate_outcome)(
                 data,
                 _codes(therapy, data.patient_id),
-                _aligned(cluster, data.patient_id),
+                # Rows without a site are one site of their own.
+                _codes(cluster, data.patient_id),
                 settings,
                 settings.thresholds.get(outcome, []),
                 seed,
@@ -93,7 +101,7 @@ def evaluate(
     with joblib.parallel_config("loky", inner_max_num_threads=1):
         results = joblib.Parallel(n_jobs=min(settings.processes, len(outcomes)))(tasks)
     return {
-        "definition": _definition(oof, cluster, settings),
+        "definition": definition(oof, cluster, settings),
         "outcomes": dict(zip(outcomes, results, strict=True)),
     }
 
@@ -112,38 +120,42 @@ def _evaluate_outcome(
         return {"n": 0, "reason": "the model gives no patient a risk"}
     level = settings.interval_level
     grid = _threshold_grid(settings.net_benefit)
-    risks = np.quantile(data.risks["model"], np.linspace(0.01, 0.99, CURVE_POINTS))
-    measures = _measures(data, strata, np.array(thresholds), grid, np.unique(risks), truth)
+    steps = np.array(thresholds)
+    curve_at = np.unique(np.quantile(data.risks["model"], np.linspace(0.01, 0.99, CURVE_POINTS)))
+    measures = _measures(data, strata, steps, grid, curve_at, truth)
     # One thread, so that sums are taken in the same order whatever the processes.
     with threadpool_limits(1):
         drawn = _replicates(measures, n, settings.bootstrap, seed, clusters)
     models = {name: drawn[f"models.{name}"] for name in data.risks}
     curve = models["model"].pop("curve")
-    small = min(events, n - events) < settings.minimum_cell
+    minimum = settings.minimum_cell
+    small = min(events, n - events) < minimum
+    clipped = [(r != clipped_risk(r)).any(axis=0).sum() for r in data.risks.values()]
     return {
         "n": n,
         "events": None if small else events,
         "prevalence": None if small else events / n,
-        **({"reason": f"fewer than {settings.minimum_cell} events or non-events"} if small else {}),
-        "abstained": _unless_small(data.abstained, settings.minimum_cell),
-        "clipped": int(
-            sum(
-                ((r < SMALLEST_RISK) | (r > 1 - SMALLEST_RISK)).any(axis=0).sum()
-                for r in data.risks.values()
-            )
-        ),
+        **({"reason": f"fewer than {minimum} events or non-events"} if small else {}),
+        "abstained": unless_small(data.abstained, minimum),
+        "clipped": unless_small(int(sum(clipped)), minimum),
         "models": {name: _summaries(values, level) for name, values in models.items()},
         "differences": {
             name: _summaries({k: models["model"][k] - values[k] for k in COMPARED}, level)
             for name, values in models.items()
             if name != "model"
         },
-        "calibration_curve": _curve(np.unique(risks), curve, level),
-        "calibration_groups": _groups(data, settings.minimum_cell),
-        "thresholds": _threshold_table(data, np.array(thresholds), drawn["alerts"], settings),
+        "calibration_curve": curve_table(curve_at, curve, level),
+        "calibration_groups": group_table(data.observed, data.risks["model"][0], minimum),
+        "thresholds": threshold_table(
+            steps,
+            drawn["alerts"],
+            smallest_cell(data.observed, data.risks["model"], steps),
+            level,
+            minimum,
+        ),
         "net_benefit": {
             "thresholds": grid.tolist(),
-            "curves": {k: _band(v, level) for k, v in drawn["net_benefit"].items()},
+            "curves": {name: band(values, level) for name, values in drawn["net_benefit"].items()},
         },
         "truth": None if truth is None else _truth(drawn, data.risks, level),
     }
@@ -209,57 +221,6 @@ def _summaries(values: Replicates, level: float) -> dict[str, Any]:
     return {k: summary(v, level, UNDEFINED.get(k, "undefined here")) for k, v in values.items()}
 
 
-def _curve(risks: np.ndarray, values: np.ndarray, level: float) -> list[dict[str, Any]]:
-    points = []
-    for k, risk in enumerate(risks):
-        point = summary(values[:, k], level, UNDEFINED["ici"])
-        points.append({"risk": float(risk), "observed": point.pop("estimate"), **point})
-    return points
-
-
-def _groups(data: OutOfFold, minimum: int) -> list[dict[str, Any]]:
-    """Tenths by risk of the first repeat; other repeats would only repeat the patients."""
-    found: list[dict[str, Any]] = []
-    for group in risk_groups(data.observed, data.risks["model"][0]):
-        if min(group["events"], group["n"] - group["events"]) < minimum:
-            hidden = {"events": None, "observed": None, "reason": _suppressed(minimum)}
-            count = _unless_small(int(group["n"]), minimum)
-            found.append({**group, "n": count, **hidden})
-        else:
-            found.append(dict(group))
-    return found
-
-
-def _threshold_table(
-    data: OutOfFold, thresholds: np.ndarray, drawn: Replicates, settings: Evaluation
-) -> list[dict[str, Any]]:
-    """One row per threshold. From one small cell and the totals the rest could be worked out."""
-    cells = smallest_cell(data.observed, data.risks["model"], thresholds)
-    hidden = {
-        "estimate": None,
-        "low": None,
-        "high": None,
-        "reason": _suppressed(settings.minimum_cell),
-    }
-    return [
-        {
-            "threshold": float(threshold),
-            **{
-                name: dict(hidden)
-                if cells[k] < settings.minimum_cell
-                else summary(values[:, k], settings.interval_level, "no patient to divide by")
-                for name, values in drawn.items()
-            },
-        }
-        for k, threshold in enumerate(thresholds)
-    ]
-
-
-def _band(values: np.ndarray, level: float) -> dict[str, list[float]]:
-    low, high = np.quantile(values[1:], [(1 - level) / 2, (1 + level) / 2], axis=0)
-    return {"estimate": values[0].tolist(), "low": low.tolist(), "high": high.tolist()}
-
-
 def _truth(
     drawn: dict[str, Replicates], risks: dict[str, np.ndarray], level: float
 ) -> dict[str, Any]:
@@ -287,67 +248,10 @@ def _truth(
     }
 
 
-def _definition(
-    oof: pd.DataFrame, cluster: pd.Series | None, settings: Evaluation
-) -> dict[str, Any]:
-    folds, repeats = oof["fold"].nunique(), oof["repeat"].nunique()
-    unit = "patients" if cluster is None else f"{cluster.nunique()} clusters, whole"
-    return {
-        "resampling": (
-            f"{folds}-fold cross-validation, {repeats} times, stratified by outcome; the entire "
-            "procedure is fitted anew in each fold"
-        ),
-        "estimand": (
-            "performance of the procedure on new patients like these, fitted on "
-            f"{1 - 1 / folds:.0%} of them; each figure from all folds' risks of one repeat, "
-            "averaged over repeats (risks are not averaged over repeats)"
-        ),
-        "intervals": (
-            f"{settings.interval_level:.0%} percentile bootstrap of the out-of-fold risks, "
-            f"{settings.bootstrap} samples of {unit}, the same in every repeat and for every "
-            "model; refitting is not part of the interval"
-        ),
-        "differences": "model minus comparator on the same samples; below 0 is better for "
-        "log_loss and brier, above 0 for auroc",
-        "auroc_within_therapy": (
-            "share of pairs of patients on the same therapy, one with and one without the event, "
-            "in which the one with the event has the higher risk, pooled over therapies; risks "
-            "constant within therapy lie a little under 0.5, as a fold's held-out events are "
-            "missing from its training rate"
-        ),
-        "auprc": "average precision; its value for uninformative risks is the prevalence",
-        "scaled_brier": "1 - Brier / Brier of the prevalence",
-        "calibration_intercept": "intercept with the predicted log-odds as offset; ideal 0",
-        "calibration_slope": "slope on the predicted log-odds with a free intercept; ideal 1",
-        "ici": (
-            "mean distance (e50, e90: quantiles) of the risks from the flexible calibration "
-            "curve, a logistic regression on a restricted cubic spline of the predicted log-odds"
-        ),
-        "net_benefit": "TP/n - FP/n * threshold / (1 - threshold), pooled out-of-fold risks",
-        "clipped": f"risks nearer to 0 or 1 than {SMALLEST_RISK:g}, moved there for log-loss and "
-        "calibration only; counted as patients, over all models",
-        "suppression": f"counts under {settings.minimum_cell}, and what would reveal them, "
-        "are not given",
-        "interval_level": settings.interval_level,
-        "bootstrap": settings.bootstrap,
-        "folds": int(folds),
-        "repeats": int(repeats),
-        "figures": list(FIGURES),
-    }
-
-
 def _threshold_grid(ends: tuple[float, float]) -> np.ndarray:
     # Rounded, so that a risk of 0.30 is an alert at 0.30.
-    count = round((ends[1] - ends[0]) / NET_BENEFIT_STEP) + 1
+    count = int((ends[1] - ends[0]) / NET_BENEFIT_STEP + 1e-9) + 1
     return np.round(ends[0] + NET_BENEFIT_STEP * np.arange(count), 10)
-
-
-def _unless_small(count: int, minimum: int) -> int | None:
-    return count if count == 0 or count >= minimum else None
-
-
-def _suppressed(minimum: int) -> str:
-    return f"fewer than {minimum} patients in a cell"
 
 
 def _codes(therapy: pd.Series | None, patients: np.ndarray) -> np.ndarray | None:

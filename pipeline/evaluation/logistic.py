@@ -10,6 +10,9 @@ LONGEST_STEP = 5.0
 # Under separation the likelihood flattens while every step still moves log-odds by about one:
 # a fit has settled only when it moves them by less than this.
 LONGEST_LAST_STEP = 0.1
+# Later the log-odds are so large that rounding stops the steps: less than this many patients'
+# worth of information (risk x (1 - risk), summed) is no maximum either.
+LEAST_INFORMATION = 1e-4
 
 
 def fit_logistic(
@@ -83,10 +86,12 @@ def fit_logistic(
         hessian = np.empty((len(active), terms, terms))
         hessian[:, rows, columns] = hessian[:, columns, rows] = curvature
         gradient = found[active] - expected - penalty * theta
-        move = _solve(hessian + np.diag(penalty), gradient)
+        hessian += np.diag(penalty)
+        information = (np.einsum("bjj->bj", hessian) / np.maximum(reach, 1e-300) ** 2).max(axis=1)
+        move = _solve(hessian, gradient)
         length = np.abs(move) @ reach
         small = np.einsum("bj,bj->b", move, gradient) < tolerance
-        small &= length < LONGEST_LAST_STEP
+        small &= (length < LONGEST_LAST_STEP) & (information > LEAST_INFORMATION)
         move *= np.minimum(1, LONGEST_STEP / np.maximum(length, 1e-300))[:, None]
         coefficients[active] = theta + move
         settled[active[small]] = True

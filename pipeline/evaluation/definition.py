@@ -1,0 +1,70 @@
+"""What the figures are, in the words that go beside them into the file and the card."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from pipeline.config import Evaluation
+from pipeline.evaluation.overall import SMALLEST_RISK
+from pipeline.evaluation.performance import FIGURES
+
+
+def definition(
+    oof: pd.DataFrame, cluster: pd.Series | None, settings: Evaluation
+) -> dict[str, Any]:
+    """Return the definitions, with the numbers that this run used.
+
+    Parameters
+    ----------
+    oof : DataFrame
+        Out-of-fold risks, for the number of folds and repeats.
+    cluster : Series or None
+        What was resampled as a whole, instead of patients.
+    settings : Evaluation
+    """
+    folds, repeats = oof["fold"].nunique(), oof["repeat"].nunique()
+    unit = "patients" if cluster is None else f"{cluster.nunique()} clusters, whole"
+    return {
+        "resampling": (
+            f"{folds}-fold cross-validation, {repeats} times, stratified by outcome; the entire "
+            "procedure is fitted anew in each fold"
+        ),
+        "estimand": (
+            "performance of the procedure on new patients like these, fitted on "
+            f"{1 - 1 / folds:.0%} of them; each figure from all folds' risks of one repeat, "
+            "averaged over repeats (risks are not averaged over repeats)"
+        ),
+        "intervals": (
+            f"{settings.interval_level:.0%} percentile bootstrap of the out-of-fold risks, "
+            f"{settings.bootstrap} samples of {unit}, the same in every repeat and for every "
+            "model; refitting is not part of the interval"
+        ),
+        "differences": "model minus comparator on the same samples; below 0 is better for "
+        "log_loss and brier, above 0 for auroc",
+        "auroc_within_therapy": (
+            "share of pairs of patients on the same therapy, one with and one without the event, "
+            "in which the one with the event has the higher risk, pooled over therapies; risks "
+            "constant within therapy lie a little under 0.5, as a fold's held-out events are "
+            "missing from its training rate"
+        ),
+        "auprc": "average precision; its value for uninformative risks is the prevalence",
+        "scaled_brier": "1 - Brier / Brier of the prevalence",
+        "calibration_intercept": "intercept with the predicted log-odds as offset; ideal 0",
+        "calibration_slope": "slope on the predicted log-odds with a free intercept; ideal 1",
+        "ici": (
+            "mean distance (e50, e90: quantiles) of the risks from the flexible calibration "
+            "curve, a logistic regression on a restricted cubic spline of the predicted log-odds"
+        ),
+        "net_benefit": "TP/n - FP/n * threshold / (1 - threshold), pooled out-of-fold risks",
+        "clipped": f"risks nearer to 0 or 1 than {SMALLEST_RISK:g}, moved there for log-loss and "
+        "calibration only; counted as patients, over all models",
+        "suppression": f"counts under {settings.minimum_cell}, and what would reveal them, "
+        "are not given",
+        "interval_level": settings.interval_level,
+        "bootstrap": settings.bootstrap,
+        "folds": int(folds),
+        "repeats": int(repeats),
+        "figures": list(FIGURES),
+    }

@@ -1,0 +1,110 @@
+"""Tables of the evaluation, ready for JSON and safe to share: small cells are not shown."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from pipeline.evaluation.bootstrap import summary
+from pipeline.evaluation.calibration import risk_groups
+from pipeline.evaluation.performance import UNDEFINED
+
+
+def curve_table(risks: np.ndarray, values: np.ndarray, level: float) -> list[dict[str, Any]]:
+    """Return the calibration curve with its band: ``risk``, ``observed``, ``low``, ``high``.
+
+    Parameters
+    ----------
+    risks : ndarray, shape (k,)
+    values : ndarray, shape (1 + replicates, k)
+        Observed risk by the curve, in the data and in each replicate.
+    level : float
+    """
+    points = []
+    for k, risk in enumerate(risks):
+        point = summary(values[:, k], level, UNDEFINED["ici"])
+        points.append({"risk": float(risk), "observed": point.pop("estimate"), **point})
+    return points
+
+
+def group_table(observed: np.ndarray, risk: np.ndarray, minimum: int) -> list[dict[str, Any]]:
+    """Return tenths of patients by risk, without events where a cell is small.
+
+    Parameters
+    ----------
+    observed, risk : ndarray, shape (n,)
+        Of one repeat: pooled repeats would count each patient several times.
+    minimum : int
+        Smallest number of events, and of patients without the event, that may be shown.
+    """
+    groups = risk_groups(observed, risk)
+    smallest = np.array([min(g["events"], g["n"] - g["events"]) for g in groups])
+    hidden = smallest < minimum
+    if hidden.sum() == 1 and len(groups) > 1:
+        # A single hidden group follows from the total: its neighbour in size is hidden too.
+        hidden |= smallest == np.min(smallest[~hidden])
+    return [
+        {
+            **group,
+            "n": unless_small(int(group["n"]), minimum),
+            "events": None,
+            "observed": None,
+            "reason": suppressed(minimum),
+        }
+        if hide
+        else dict(group)
+        for group, hide in zip(groups, hidden, strict=True)
+    ]
+
+
+def threshold_table(
+    thresholds: np.ndarray,
+    figures: dict[str, np.ndarray],
+    smallest: np.ndarray,
+    level: float,
+    minimum: int,
+) -> list[dict[str, Any]]:
+    """Return one row per threshold, of figures with intervals.
+
+    A row is hidden as a whole where one of the four cells of alert by outcome is small: from
+    the totals and the other figures that cell could be worked out.
+
+    Parameters
+    ----------
+    thresholds : ndarray, shape (k,)
+    figures : dict of ndarray, shape (1 + replicates, k)
+    smallest : ndarray of int, shape (k,)
+        Smallest cell at each threshold.
+    level : float
+    minimum : int
+    """
+    hidden = {"estimate": None, "low": None, "high": None, "reason": suppressed(minimum)}
+    return [
+        {
+            "threshold": float(threshold),
+            **{
+                name: dict(hidden)
+                if smallest[k] < minimum
+                else summary(values[:, k], level, "no patient to divide by")
+                for name, values in figures.items()
+            },
+        }
+        for k, threshold in enumerate(thresholds)
+    ]
+
+
+def band(values: np.ndarray, level: float) -> dict[str, list[float]]:
+    """Return a curve with its band; values of shape (1 + replicates, k), all defined."""
+    low, high = np.quantile(values[1:], [(1 - level) / 2, (1 + level) / 2], axis=0)
+    return {"estimate": values[0].tolist(), "low": low.tolist(), "high": high.tolist()}
+
+
+def unless_small(count: int, minimum: int) -> int | None:
+    """Return a count that may be shown: none at all, or at least ``minimum``."""
+    return count if count == 0 or count >= minimum else None
+
+
+def suppressed(minimum: int) -> str:
+    """Say why a figure is not shown."""
+    return f"fewer than {minimum} patients in a cell"

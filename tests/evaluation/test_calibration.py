@@ -1,0 +1,140 @@
+import numpy as np
+import pytest
+from scipy.optimize import brentq
+from scipy.special import expit, logit
+from sklearn.linear_model import LogisticRegression
+
+from pipeline.evaluation.calibration import (
+    calibration_intercept,
+    calibration_slope,
+    curve_distances,
+    flexible_curve,
+    observed_expected,
+    risk_groups,
+    weighted_quantiles,
+)
+
+
+@pytest.fixture
+def cohort():
+    rng = np.random.default_rng(6)
+    truth = expit(rng.normal(-0.7, 1.0, size=800))
+    observed = (rng.random(800) < truth).astype(float)
+    risk = expit(0.4 + 1.3 * logit(truth) + rng.normal(0, 0.3, size=800))
+    return observed, risk, rng.integers(0, 4, size=(3, 800)).astype(float)
+
+
+def restricted_cubic_basis(x, knots):
+    """Harrell's basis from its defining conditions: cubic pieces, straight beyond the knots."""
+    t = knots
+    columns = [np.ones_like(x), x]
+    for j in range(len(t) - 2):
+        c = [0.0] * len(t)
+        c[j] = 1.0
+        c[-2] = -(t[-1] - t[j]) / (t[-1] - t[-2])
+        c[-1] = (t[-2] - t[j]) / (t[-1] - t[-2])
+        columns.append(sum(ck * np.clip(x - tk, 0, None) ** 3 for ck, tk in zip(c, t, strict=True)))
+    return np.column_stack(columns)
+
+
+def test_intercept_solves_its_score_equation(cohort):
+    observed, risk, weights = cohort
+    found = calibration_intercept(observed, risk, weights)
+    for a, w in zip(found, weights, strict=True):
+        expected = brentq(lambda a, w=w: w @ (observed - expit(a + logit(risk))), -5, 5)
+        assert a == pytest.approx(expected, abs=1e-3)
+    exact = brentq(lambda a: np.sum(observed - expit(a + logit(risk))), -5, 5, xtol=1e-12)
+    assert calibration_intercept(observed, risk, np.ones((1, 800)))[0] == pytest.approx(exact)
+
+
+def test_slope_is_that_of_scikit_learn(cohort):
+    observed, risk, weights = cohort
+    weights = np.concatenate([np.ones((1, 800)), weights])
+    found = calibration_slope(observed, risk, weights)
+    for slope, w in zip(found, weights, strict=True):
+        model = LogisticRegression(C=1e12, tol=1e-10).fit(logit(risk)[:, None], observed, w)
+        assert slope == pytest.approx(model.coef_[0, 0], abs=1e-4)
+
+
+def test_a_known_distortion_is_recovered_exactly():
+    # The true risk in the outcome's place takes chance away: logit(truth) = -0.3 + 0.7 x.
+    predicted = np.random.default_rng(7).normal(-1, 1, size=500)
+    truth, risk = expit(-0.3 + 0.7 * predicted), expit(predicted)
+    ones = np.ones((1, 500))
+    assert calibration_slope(truth, risk, ones)[0] == pytest.approx(0.7, abs=1e-9)
+    too_low = expit(predicted - 0.25)
+    assert calibration_intercept(risk, too_low, ones)[0] == pytest.approx(0.25)
+    # The curve contains the straight recalibration, so its distances are those of the truth.
+    found = curve_distances(flexible_curve(truth, risk, ones), risk, ones)
+    distance = np.abs(truth - risk)
+    assert found["ici"][0] == pytest.approx(distance.mean(), abs=1e-8)
+    assert found["e50"][0] == pytest.approx(np.quantile(distance, 0.5, method="inverted_cdf"))
+    assert found["e90"][0] == pytest.approx(np.quantile(distance, 0.9, method="inverted_cdf"))
+
+
+def test_curve_is_logistic_regression_on_a_restricted_cubic_spline(cohort):
+    observed, risk, _ = cohort
+    x = logit(risk)
+    basis = restricted_cubic_basis(x, np.quantile(x, [0.05, 0.35, 0.65, 0.95]))
+    scaled = basis[:, 1:] / basis[:, 1:].std(axis=0)
+    model = LogisticRegression(C=1e12, tol=1e-10, max_iter=5000).fit(scaled, observed)
+    found = flexible_curve(observed, risk, np.ones((1, 800)))(risk)[0]
+    assert found == pytest.approx(model.predict_proba(scaled)[:, 1], abs=2e-4)
+
+
+def test_curve_follows_a_bend_that_the_slope_cannot_see():
+    x = np.random.default_rng(8).normal(0, 1.2, size=40_000)
+    truth = expit(0.5 * x + 0.4 * np.maximum(x, 0) ** 2)
+    at = expit(np.array([-1.0, 0.5, 1.5]))
+    found = flexible_curve(truth, expit(x), np.ones((1, len(x))))(at)[0]
+    expected = expit(0.5 * logit(at) + 0.4 * np.maximum(logit(at), 0) ** 2)
+    assert found == pytest.approx(expected, abs=0.02)
+
+
+@pytest.mark.parametrize(("events", "knots"), [(12, 0), (60, 3), (120, 4)])
+def test_the_curve_has_as_many_knots_as_events_allow(events, knots):
+    rng = np.random.default_rng(9)
+    observed = (np.arange(600) < events).astype(float)
+    risk = expit(rng.normal(observed, 1) - 2)
+    x = logit(risk)
+    curve = flexible_curve(observed, risk, np.ones((1, 600)))(risk)[0]
+    # Without knots the curve is straight in log-odds; beyond the outer knots it always is.
+    bend = np.polyfit(x, logit(curve), 1, full=True)[1][0]
+    assert (bend < 1e-12) == (knots == 0)
+
+
+def test_constant_risks_have_no_slope_but_a_curve_at_the_prevalence():
+    observed = np.array([1, 0, 0, 0, 1.0] * 10)
+    risk, ones = np.full(50, 0.3), np.ones((1, 50))
+    assert np.isnan(calibration_slope(observed, risk, ones)[0])
+    assert calibration_intercept(observed, risk, ones)[0] == pytest.approx(logit(0.4) - logit(0.3))
+    found = curve_distances(flexible_curve(observed, risk, ones), risk, ones)
+    assert [found[k][0] for k in ("ici", "e50", "e90")] == pytest.approx([0.1] * 3)
+
+
+def test_observed_over_expected_by_hand():
+    observed, risk = np.array([1, 0, 1, 0.0]), np.array([0.5, 0.25, 0.5, 0.25])
+    weights = np.array([[1, 1, 1, 1], [0, 2, 1, 1.0]])
+    assert observed_expected(observed, risk, weights) == pytest.approx([2 / 1.5, 1 / 1.25])
+
+
+def test_weighted_quantiles_are_those_of_the_repeated_values():
+    rng = np.random.default_rng(10)
+    values, weights = rng.random((4, 31)), rng.integers(0, 4, size=(4, 31))
+    found = weighted_quantiles(values, weights.astype(float), (0.5, 0.9))
+    for level, quantiles in zip((0.5, 0.9), found, strict=True):
+        expected = [
+            np.quantile(np.repeat(v, w), level, method="inverted_cdf")
+            for v, w in zip(values, weights, strict=True)
+        ]
+        assert quantiles == pytest.approx(expected)
+
+
+def test_groups_hold_everyone_once_and_ties_together():
+    risk = np.repeat([0.1, 0.2, 0.9], [40, 5, 5])
+    observed = (np.arange(50) % 5 == 0).astype(float)
+    groups = risk_groups(observed, risk)
+    assert sum(g["n"] for g in groups) == 50
+    assert sum(g["events"] for g in groups) == observed.sum()
+    assert groups[0]["n"] == 40
+    assert np.all(np.diff([g["predicted"] for g in groups]) > 0)

@@ -1,0 +1,245 @@
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.special import expit
+from sklearn.metrics import average_precision_score, brier_score_loss, log_loss, roc_auc_score
+
+from pipeline.config import Evaluation
+from pipeline.evaluation.evaluate import evaluate
+from pipeline.evaluation.oof import oof_frame
+
+SETTINGS = Evaluation(bootstrap=200, processes=1, thresholds={"ge2": [0.3, 0.99]})
+
+
+def cohort(n=600, events_scale=0.0, seed=1, repeats=2):
+    """Four therapies, one informative marker; `model` knows both, `therapy_only` the first."""
+    rng = np.random.default_rng(seed)
+    ids = np.array([f"p{k:04d}" for k in rng.permutation(n)])
+    therapy = rng.integers(0, 4, size=n)
+    known = np.array([-1.0, -0.3, 0.2, 0.8])[therapy]
+    marker = rng.normal(size=n)
+    observed, truth, risks = {}, {"patient_id": ids}, {"model": [], "therapy_only": []}
+    for outcome, base in (("any", 0.5), ("ge2", -0.5 + events_scale)):
+        true_risk = expit(base + known + 0.8 * marker)
+        observed[outcome] = (rng.random(n) < true_risk).astype(int)
+        truth[f"risk_{outcome}"] = true_risk
+        noise = 0.2 * rng.normal(size=(repeats, n))
+        risks["model"].append(expit(base + known + 0.7 * marker + noise))
+        risks["therapy_only"].append(expit(base + known + 0.02 * noise))
+    folds = np.stack([rng.permutation(n) % 5 for _ in range(repeats)])
+    stacked = {name: np.stack(values, axis=2) for name, values in risks.items()}
+    frame = oof_frame(ids, folds, observed, stacked)
+    names = pd.Series([f"t{k}" for k in therapy], index=ids)
+    return frame, names, pd.DataFrame(truth)
+
+
+@pytest.fixture(scope="module")
+def judged():
+    frame, therapy, truth = cohort()
+    return frame, evaluate(frame, therapy, None, SETTINGS, seed=3, truth=truth)
+
+
+def numbers(content):
+    if isinstance(content, dict):
+        content = list(content.values())
+    if isinstance(content, list):
+        return [x for part in content for x in numbers(part)]
+    return [content] if isinstance(content, int | float) and not isinstance(content, bool) else []
+
+
+def test_every_figure_is_the_mean_over_repeats_of_scikit_learns(judged):
+    frame, found = judged
+    functions = {
+        "auroc": roc_auc_score,
+        "auprc": average_precision_score,
+        "brier": brier_score_loss,
+        "log_loss": log_loss,
+    }
+    for outcome, figures in found["outcomes"].items():
+        for model in ("model", "therapy_only"):
+            for name, function in functions.items():
+                rows = frame[frame["outcome"] == outcome]
+                expected = np.mean(
+                    [function(r["observed"], r[model]) for _, r in rows.groupby("repeat")]
+                )
+                figure = figures["models"][model][name]
+                assert figure["estimate"] == pytest.approx(expected, abs=1e-12)
+                assert figure["low"] < figure["estimate"] < figure["high"]
+
+
+def test_risks_of_a_patient_are_not_averaged_over_repeats(judged):
+    frame, found = judged
+    rows = frame[frame["outcome"] == "ge2"]
+    ensemble = rows.groupby("patient_id")[["observed", "model"]].mean()
+    flattered = log_loss(ensemble["observed"], ensemble["model"])
+    assert found["outcomes"]["ge2"]["models"]["model"]["log_loss"]["estimate"] > flattered
+
+
+def test_paired_differences_are_narrower_than_the_figures_themselves(judged):
+    _, found = judged
+    figures = found["outcomes"]["ge2"]
+    difference = figures["differences"]["therapy_only"]["log_loss"]
+    model, other = (figures["models"][m]["log_loss"] for m in ("model", "therapy_only"))
+    assert difference["estimate"] == pytest.approx(model["estimate"] - other["estimate"])
+    assert difference["high"] < 0
+    assert difference["high"] - difference["low"] < model["high"] - model["low"]
+
+
+def test_it_is_json_without_nan_and_counts_are_right(judged):
+    frame, found = judged
+    text = json.dumps(found, allow_nan=False)
+    assert json.loads(text) == found
+    rows = frame[(frame["outcome"] == "any") & (frame["repeat"] == 0)]
+    assert found["outcomes"]["any"]["n"] == 600
+    assert found["outcomes"]["any"]["events"] == rows["observed"].sum()
+    assert found["outcomes"]["any"]["prevalence"] == pytest.approx(rows["observed"].mean())
+    assert found["definition"]["repeats"] == 2
+    assert "5-fold" in found["definition"]["resampling"]
+
+
+def test_within_therapy_the_marker_counts_and_the_therapy_does_not(judged):
+    _, found = judged
+    models = found["outcomes"]["ge2"]["models"]
+    assert models["model"]["auroc_within_therapy"]["low"] > 0.6
+    assert models["therapy_only"]["auroc"]["low"] > 0.55
+    assert models["therapy_only"]["auroc_within_therapy"]["estimate"] == pytest.approx(
+        0.5, abs=0.05
+    )
+
+
+def test_the_same_seed_gives_the_same_figures_on_one_and_two_processes(judged):
+    frame, found = judged
+    _, therapy, truth = cohort()
+    two = SETTINGS.model_copy(update={"processes": 2})
+    assert evaluate(frame, therapy, None, two, seed=3, truth=truth) == found
+    other = evaluate(frame, therapy, None, SETTINGS, seed=4, truth=truth)
+    assert (
+        other["outcomes"]["any"]["models"]["model"]["auroc"]
+        != (found["outcomes"]["any"]["models"]["model"]["auroc"])
+    )
+
+
+def test_rows_in_another_order_give_the_same_figures(judged):
+    frame, found = judged
+    _, therapy, truth = cohort()
+    shuffled = frame.sample(frac=1, random_state=5).sort_values("outcome", kind="stable")
+    again = evaluate(shuffled, therapy.sample(frac=1), None, SETTINGS, seed=3, truth=truth)
+    assert again["outcomes"] == found["outcomes"]
+
+
+def test_distance_to_the_truth(judged):
+    _, found = judged
+    truth = found["outcomes"]["ge2"]["truth"]
+    assert truth["models"]["model"]["regret"]["estimate"] > 0
+    assert (
+        truth["models"]["model"]["regret"]["high"]
+        < truth["models"]["therapy_only"]["regret"]["low"]
+    )
+    assert truth["calibration"]["calibration_slope"]["estimate"] == pytest.approx(1.0, abs=0.1)
+    assert truth["interval"] is None
+    frame, therapy, known = cohort()
+    wide = frame.assign(low=0.0, high=1.0)
+    again = evaluate(wide, therapy, None, SETTINGS, seed=3, truth=known)
+    assert again["outcomes"]["ge2"]["truth"]["interval"]["coverage"]["estimate"] == 1
+    assert evaluate(frame, therapy, None, SETTINGS, seed=3)["outcomes"]["ge2"]["truth"] is None
+
+
+def test_a_threshold_with_a_small_cell_shows_nothing(judged):
+    _, found = judged
+    shown, hidden = found["outcomes"]["ge2"]["thresholds"]
+    assert shown["sensitivity"]["low"] < shown["sensitivity"]["estimate"]
+    assert numbers(hidden) == [0.99]
+    assert hidden["ppv"]["reason"] == "fewer than 10 patients in a cell"
+    assert found["outcomes"]["any"]["thresholds"] == []
+
+
+def test_few_events_are_not_counted_in_public():
+    frame, therapy, truth = cohort(n=80, events_scale=-3.0)
+    frame.loc[frame["outcome"] == "ge2", "observed"] = 0
+    few = frame["patient_id"].isin(["p0001", "p0002", "p0003"]) & (frame["outcome"] == "ge2")
+    frame.loc[few, "observed"] = 1
+    found = evaluate(frame, therapy, None, SETTINGS, seed=1, truth=truth)["outcomes"]["ge2"]
+    assert found["events"] is None
+    assert found["prevalence"] is None
+    assert found["reason"] == "fewer than 10 events or non-events"
+    assert all(group["events"] is None for group in found["calibration_groups"])
+    # Three events leave 5 % of the samples without any: the estimate stays, the interval goes.
+    auroc = found["models"]["model"]["auroc"]
+    assert auroc["estimate"] is not None
+    assert auroc["low"] is not None or "bootstrap samples" in auroc["reason"]
+    json.dumps(found, allow_nan=False)
+
+
+def test_twelve_events_in_sixty_patients():
+    frame, therapy, _ = cohort(n=60)
+    chosen = np.unique(frame["patient_id"])[:12]
+    frame["observed"] = frame["patient_id"].isin(chosen).astype(int)
+    found = evaluate(frame, therapy, None, SETTINGS, seed=1)["outcomes"]["ge2"]
+    assert found["events"] == 12
+    slope = found["models"]["model"]["calibration_slope"]
+    assert slope["low"] < slope["estimate"] < slope["high"]
+    assert found["models"]["model"]["ici"]["estimate"] > 0
+    json.dumps(found, allow_nan=False)
+
+
+@pytest.mark.parametrize("event", [0, 1])
+def test_one_class_leaves_what_needs_two_undefined_with_the_reason(event):
+    frame, _, _ = cohort(n=50)
+    found = evaluate(frame.assign(observed=event), None, None, SETTINGS, seed=1)
+    figures = found["outcomes"]["any"]["models"]["model"]
+    for name in ("auroc", "calibration_intercept", "calibration_slope", "ici", "scaled_brier"):
+        assert figures[name]["estimate"] is None
+        assert "one class only" in figures[name]["reason"]
+    assert figures["brier"]["estimate"] > 0
+    assert "therapy" in figures["auroc_within_therapy"]["reason"]
+    json.dumps(found, allow_nan=False)
+
+
+def test_constant_and_extreme_risks():
+    frame, therapy, _ = cohort(n=100)
+    frame["model"] = 0.4
+    frame["therapy_only"] = frame["observed"].astype(float)  # exactly 0 and 1
+    found = evaluate(frame, therapy, None, SETTINGS, seed=1)["outcomes"]["any"]
+    constant, perfect = found["models"]["model"], found["models"]["therapy_only"]
+    assert constant["auroc"]["estimate"] == 0.5
+    assert "constant" in constant["calibration_slope"]["reason"]
+    assert found["clipped"] == 100
+    assert perfect["auroc"]["estimate"] == 1
+    assert perfect["log_loss"]["estimate"] == pytest.approx(1e-6, rel=0.01)
+    assert "separate" in perfect["calibration_slope"]["reason"]
+    json.dumps(found, allow_nan=False)
+
+
+def test_sites_are_resampled_whole_and_the_words_say_so(judged):
+    frame, _ = judged
+    patients = np.unique(frame["patient_id"])
+    site = pd.Series(np.where(np.arange(600) < 300, "north", "south"), index=patients)
+    by_site = evaluate(frame, None, site, SETTINGS, seed=3)
+    assert "2 clusters, whole" in by_site["definition"]["intervals"]
+    # Two sites give three samples: (N, N), (N, S) and (S, S).
+    auroc = by_site["outcomes"]["any"]["models"]["model"]["auroc"]
+    rows = frame[frame["outcome"] == "any"].assign(site=lambda f: f["patient_id"].map(site))
+    means = [
+        np.mean([roc_auc_score(r["observed"], r["model"]) for _, r in part.groupby("repeat")])
+        for _, part in rows.groupby("site")
+    ]
+    assert [auroc["low"], auroc["high"]] == pytest.approx(sorted(means), abs=1e-9)
+
+
+def test_abstained_patients_are_counted_and_judged_for_no_model():
+    frame, therapy, _ = cohort(n=100)
+    gone = np.unique(frame["patient_id"])[:15]
+    frame.loc[frame["patient_id"].isin(gone), "model"] = np.nan
+    found = evaluate(frame, therapy, None, SETTINGS, seed=1)["outcomes"]["any"]
+    assert (found["n"], found["abstained"]) == (85, 15)
+    everyone = frame.assign(model=np.nan)
+    empty = evaluate(everyone, therapy, None, SETTINGS, seed=1)["outcomes"]["any"]
+    assert empty == {"n": 0, "reason": "the model gives no patient a risk"}
+
+
+def test_a_patient_without_a_therapy_row_is_refused():
+    frame, therapy, _ = cohort(n=60)
+    with pytest.raises(ValueError, match="one value per patient"):
+        evaluate(frame, therapy.iloc[1:].rename("therapy"), None, SETTINGS, seed=1)

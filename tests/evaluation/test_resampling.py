@@ -1,0 +1,113 @@
+from functools import partial
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.errors import InputError
+from pipeline.evaluation.resampling import assign_folds, out_of_fold
+
+
+def least_squares(X, y, train_rows, test_rows, seed):
+    """A small procedure that uses the data, linear algebra and its seed."""
+    beta = np.linalg.lstsq(X[train_rows], y[train_rows], rcond=None)[0]
+    noise = np.random.default_rng(seed).normal(size=len(test_rows))
+    return {
+        "model": np.column_stack([X[test_rows] @ beta, noise]),
+        "mean": np.full((len(test_rows), 2), y[train_rows].mean()),
+    }
+
+
+def memorise(y, train_rows, test_rows, seed):
+    """Know the training outcomes by heart, and nothing else."""
+    known = np.full(len(y), np.nan)
+    known[train_rows] = y[train_rows]
+    return {"model": np.nan_to_num(known[test_rows], nan=0.5)[:, None]}
+
+
+@given(st.integers(40, 200), st.integers(2, 7), st.integers(1, 4), st.integers(0, 2**31 - 1))
+def test_folds_are_even_overall_and_within_each_level(n, folds, levels, seed):
+    labels = np.random.default_rng(seed).integers(0, levels, size=n)
+    found = assign_folds(labels, folds, repeats=2, seed=seed)
+    assert found.shape == (2, n)
+    for row in found:
+        assert np.ptp(np.bincount(row, minlength=folds)) <= 1
+        for level in np.unique(labels):
+            assert np.ptp(np.bincount(row[labels == level], minlength=folds)) <= 1
+
+
+@settings(max_examples=50)
+@given(st.integers(5, 30), st.integers(0, 2**31 - 1))
+def test_groups_stay_whole_and_no_fold_is_empty(groups, seed):
+    rng = np.random.default_rng(seed)
+    group = rng.integers(0, groups, size=150)
+    labels = rng.integers(0, 2, size=150)
+    folds = min(5, len(np.unique(group)))
+    for row in assign_folds(labels, folds, repeats=2, seed=seed, groups=group):
+        assert all(len(np.unique(row[group == g])) == 1 for g in np.unique(group))
+        assert len(np.unique(row)) == folds
+
+
+def test_groups_of_patients_are_spread_evenly_by_size_and_outcome():
+    rng = np.random.default_rng(1)
+    group = rng.integers(0, 400, size=1000)  # patients with a few infusions each
+    labels = (rng.random(1000) < 0.1).astype(int)
+    for row in assign_folds(labels, 5, repeats=3, seed=2, groups=group):
+        assert np.ptp(np.bincount(row)) <= 30
+        assert np.ptp(np.bincount(row[labels == 1])) <= 3
+
+
+def test_repeats_differ_and_the_seed_decides():
+    labels = np.arange(100) % 3
+    found = assign_folds(labels, 5, 2, seed=1)
+    assert (found[0] != found[1]).any()
+    assert (found == assign_folds(labels, 5, 2, seed=1)).all()
+    assert (found != assign_folds(labels, 5, 2, seed=2)).any()
+    sites = np.repeat(np.arange(8), [50, 40, 30, 20, 10, 5, 5, 5])
+    by_site = assign_folds(np.zeros(165), 5, 6, seed=1, groups=sites)
+    together = {(row[:, None] == row[None, :]).tobytes() for row in by_site}
+    assert len(together) > 1
+
+
+@pytest.mark.parametrize(
+    ("n", "groups", "words"),
+    [(4, None, "5 folds for 4 patients"), (40, np.arange(40) % 3, "5 folds for 3 groups")],
+)
+def test_fewer_patients_or_groups_than_folds_is_refused_in_words(n, groups, words):
+    with pytest.raises(InputError, match=words) as caught:
+        assign_folds(np.zeros(n), 5, 1, seed=1, groups=groups)
+    assert "evaluation.folds" in str(caught.value)
+
+
+def test_one_and_two_processes_give_the_same_bytes():
+    rng = np.random.default_rng(3)
+    X, y = rng.normal(size=(300, 20)), rng.normal(size=300)
+    folds = assign_folds(y > 0, 5, 2, seed=4)
+    procedure = partial(least_squares, X, y)
+    one = out_of_fold(procedure, folds, seed=5, processes=1)
+    two = out_of_fold(procedure, folds, seed=5, processes=2)
+    assert list(one) == list(two) == ["mean", "model"]
+    assert all(one[name].tobytes() == two[name].tobytes() for name in one)
+
+
+def test_every_patient_is_predicted_by_models_that_never_saw_them():
+    y = np.arange(60.0) + 1
+    folds = assign_folds(np.zeros(60), 4, 3, seed=6)
+    found = out_of_fold(partial(memorise, y), folds, seed=7)["model"]
+    assert found.shape == (3, 60, 1)
+    assert (found == 0.5).all()
+
+
+def test_progress_counts_every_fold_and_each_fold_has_its_own_seed():
+    X = np.zeros((30, 1))
+    folds = assign_folds(np.zeros(30), 3, 2, seed=8)
+    calls = []
+    found = out_of_fold(
+        partial(least_squares, X, np.zeros(30)),
+        folds,
+        seed=9,
+        on_progress=lambda done, total: calls.append((done, total)),
+    )
+    assert calls == [(k, 6) for k in range(1, 7)]
+    assert len(np.unique(found["model"][:, :, 1])) == 60

@@ -1,0 +1,57 @@
+import numpy as np
+import pytest
+from scipy.special import expit, logit
+from scipy.stats import entropy
+from sklearn.metrics import roc_auc_score
+
+from pipeline.evaluation.truth import (
+    calibration_to_truth,
+    distance_to_truth,
+    interval_coverage,
+    oracle,
+)
+
+ONES = np.ones((1, 500))
+
+
+@pytest.fixture
+def truth():
+    return expit(np.random.default_rng(1).normal(-1, 1, size=500))
+
+
+def test_the_truth_itself_has_no_regret_no_error_and_is_calibrated(truth):
+    found = distance_to_truth(truth, truth[None, :], ONES)
+    assert found["regret"][0] == pytest.approx(0, abs=1e-15)
+    assert found["mean_absolute_error"][0] == 0
+    found = calibration_to_truth(truth, truth[None, :], ONES)
+    assert found["calibration_intercept"][0] == pytest.approx(0, abs=1e-9)
+    assert found["calibration_slope"][0] == pytest.approx(1)
+
+
+def test_regret_is_the_mean_kullback_leibler_divergence(truth):
+    risks = np.stack([np.full(500, 0.3), np.clip(truth + 0.05, 0, 0.99)])
+    expected = np.mean([entropy(np.stack([truth, 1 - truth]), np.stack([r, 1 - r])) for r in risks])
+    assert distance_to_truth(truth, risks, ONES)["regret"][0] == pytest.approx(expected)
+
+
+def test_a_distortion_of_the_truth_is_read_off(truth):
+    risk = expit(2 * logit(truth) - 0.4)  # logit(truth) = 0.2 + 0.5 logit(risk)
+    found = calibration_to_truth(truth, risk[None, :], ONES)
+    assert found["calibration_slope"][0] == pytest.approx(0.5, abs=1e-8)
+
+
+def test_the_oracles_auroc_is_that_of_the_true_risks(truth):
+    observed = (np.random.default_rng(2).random(500) < truth).astype(float)
+    found = oracle(observed, truth, None, ONES)
+    assert found["auroc"][0] == pytest.approx(roc_auc_score(observed, truth))
+    assert np.isnan(found["auroc_within_therapy"][0])
+
+
+def test_coverage_counts_intervals_that_hold_the_truth():
+    truth = np.array([0.2, 0.5, 0.9, 0.4])
+    low = np.array([[0.1, 0.6, 0.9, 0.3], [0.3, 0.4, 0.8, 0.3]])
+    high = low + 0.2
+    # Repeat one holds 0.2, 0.9 and 0.4; repeat two 0.5, 0.9 and 0.4.
+    found = interval_coverage(truth, low, high, np.ones((1, 4)))
+    assert found["coverage"][0] == pytest.approx(0.75)
+    assert found["mean_width"][0] == pytest.approx(0.2)
