@@ -99,7 +99,7 @@ def train(job: Job) -> str:
     _write(job.out / "train.json", facts)
     return "; ".join(
         f"{head['outcome']} {head['events']:,} events"
-        + (f", weight of deviation {head['b']:.2f}" if head["fitted"] else ", prior alone")
+        + (f", weight of deviation {sum(head['b'].values()):.2f}" if head["fitted"] else ", prior alone")
         for head in facts["heads"]
     )
 

@@ -16,7 +16,7 @@ from pipeline.evaluation.oof import oof_frame
 from pipeline.evaluation.resampling import assign_folds, out_of_fold
 from pipeline.features.matrix import build_matrix, prior_log_odds, values_of
 from pipeline.features.plan import FeaturePlan
-from pipeline.model.risk_model import fit_risk_model
+from pipeline.model.fitting import fit_risk_model
 from pipeline.model.training import observed_outcomes
 
 

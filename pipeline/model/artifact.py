@@ -17,7 +17,9 @@ import numpy as np
 from pipeline.cohort.dictionary import Dictionary
 from pipeline.errors import InputError
 from pipeline.features.plan import FeaturePlan
-from pipeline.model.head import Head
+from pipeline.model.deviation import Deviation
+from pipeline.model.head import Head, Prior
+from pipeline.model.imputation import FactorImputer
 from pipeline.model.interval import Uncertainty
 from pipeline.model.linear import Basis, LinearLearner
 from pipeline.model.risk_model import RiskModel
@@ -55,6 +57,7 @@ def write_artifact(artifact: Artifact, folder: Path) -> None:
         "facts": artifact.facts,
         "capped_by": artifact.model.capped_by,
         "therapies_seen": artifact.model.therapies_seen,
+        "imputer": _plain(asdict(artifact.model.imputer)),
         "heads": [_head_to_json(head, folder) for head in artifact.model.heads],
         "plan": artifact.plan.model_dump(mode="json", exclude_defaults=True),
         "dictionary": artifact.dictionary.to_json(),
@@ -93,8 +96,9 @@ def read_artifact(folder: Path) -> Artifact:
         )
     capped_by = tuple(content["capped_by"])
     heads = tuple(_head_from_json(entry, folder) for entry in content["heads"])
+    imputer = FactorImputer(**{k: np.array(v) for k, v in content["imputer"].items()})
     return Artifact(
-        model=RiskModel(heads, capped_by, tuple(content["therapies_seen"])),
+        model=RiskModel(heads, imputer, capped_by, tuple(content["therapies_seen"])),
         plan=FeaturePlan.model_validate(content["plan"]),
         dictionary=Dictionary.from_json(content["dictionary"]),
         facts=content["facts"],
@@ -105,48 +109,50 @@ def _head_to_json(head: Head, folder: Path) -> dict[str, Any]:
     entry = {
         name: getattr(head, name)
         for name in Head.__dataclass_fields__
-        if name not in ("learners", "uncertainty")
+        if name not in ("prior", "deviation", "uncertainty")
     }
-    entry["trees"] = None
-    entry["linear"] = []
-    if head.learners:
-        trees, *linear = head.learners
+    entry["prior"] = asdict(head.prior)
+    entry["deviation"] = None
+    if head.deviation is not None:
+        trees = head.deviation.trees
         file = f"trees_{head.outcome}.txt"
         (folder / file).write_text(trees.text, encoding="utf-8")
-        entry["trees"] = {"file": file, "leaves": trees.leaves, "trees": trees.trees}
-        entry["linear"] = [_plain(asdict(learner)) for learner in linear]
+        entry["deviation"] = {
+            "trees": {"file": file, "leaves": trees.leaves, "trees": trees.trees},
+            "ridge": _plain(asdict(head.deviation.ridge)),
+            "elastic_net": _plain(asdict(head.deviation.elastic_net)),
+        }
     entry["uncertainty"] = _plain(asdict(head.uncertainty)) if head.uncertainty else None
     return entry
 
 
 def _head_from_json(entry: dict[str, Any], folder: Path) -> Head:
-    trees, linear = entry.pop("trees"), entry.pop("linear")
-    uncertainty = entry.pop("uncertainty")
-    learners: tuple[Trees, LinearLearner, LinearLearner] | tuple[()] = ()
-    if trees:
-        file = folder / trees["file"]
+    part, spread = entry.pop("deviation"), entry.pop("uncertainty")
+    deviation = uncertainty = None
+    if part:
+        file = folder / part["trees"]["file"]
         if not file.is_file():
             raise InputError("is missing", file=file, mend="copy the whole model folder")
         text = file.read_text(encoding="utf-8")
-        ridge, net = (
-            LinearLearner(
-                _basis(part["basis"]),
-                np.array(part["coefficients"]),
-                part["intercept"],
-                part["penalty"],
-            )
-            for part in linear
+        deviation = Deviation(
+            Trees(text, part["trees"]["leaves"], part["trees"]["trees"]),
+            _linear(part["ridge"]),
+            _linear(part["elastic_net"]),
         )
-        learners = (Trees(text, trees["leaves"], trees["trees"]), ridge, net)
-    spread = None
-    if uncertainty:
-        spread = Uncertainty(_basis(uncertainty["basis"]), np.array(uncertainty["root"]))
-    return Head(**entry, learners=learners, uncertainty=spread)
+    if spread:
+        uncertainty = Uncertainty(_basis(spread["basis"]), np.array(spread["root"]))
+    prior, b = Prior(**entry.pop("prior")), tuple(entry.pop("b"))
+    return Head(**entry, prior=prior, b=b, deviation=deviation, uncertainty=uncertainty)
+
+
+def _linear(part: dict[str, Any]) -> LinearLearner:
+    coefficients = np.array(part["coefficients"])
+    return LinearLearner(_basis(part["basis"]), coefficients, part["intercept"], part["penalty"])
 
 
 def _basis(part: dict[str, Any]) -> Basis:
     scale = [np.inf if s is None else s for s in part["scale"]]
-    return Basis(np.array(part["fill"]), part["knots"], np.array(part["centre"]), np.array(scale))
+    return Basis(part["knots"], np.array(part["centre"]), np.array(scale))
 
 
 def _plain(value: Any) -> Any:

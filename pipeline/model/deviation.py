@@ -1,78 +1,100 @@
-"""How far the learned deviation is trusted: ``logit(risk) = prior + a + b f``."""
+"""The learned deviation f(x) of one outcome: the mean, in log-odds, of three learners."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
+from pipeline.config import Model as Settings
+from pipeline.model.linear import LinearLearner, fit_linear, tune_linear
+from pipeline.model.trees import Trees, fit_trees, tune_trees
+from pipeline.model.tuning import inner_folds
 
-def fit_deviation(
-    y: np.ndarray,
-    offset: np.ndarray,
-    f: np.ndarray | None,
-    intercept_sd: float,
-    slope_mean: float,
-    slope_sd: float,
-) -> tuple[float, float]:
-    """Fit intercept and slope of the deviation by penalised likelihood.
 
-    Parameters
+@dataclass(frozen=True)
+class Cases:
+    """Training patients of one outcome.
+
+    Attributes
     ----------
+    Z, filled : ndarray, shape (n, columns)
+        Model matrix, with missing values and with them filled.
+    coded : ndarray of bool, shape (columns,)
+        Which columns are 0/1.
+    trends : list of int
+        Monotone constraint per column.
     y : ndarray of 0/1, shape (n,)
     offset : ndarray, shape (n,)
         Prior log-odds.
-    f : ndarray, shape (n,), or None
-        Out-of-fold deviations in log-odds; None fits the intercept alone.
-    intercept_sd, slope_mean, slope_sd : float
-        Normal beliefs ``a ~ N(0, intercept_sd)``, ``b ~ N(slope_mean, slope_sd)``.
+    """
+
+    Z: np.ndarray
+    filled: np.ndarray
+    coded: np.ndarray
+    trends: list[int]
+    y: np.ndarray
+    offset: np.ndarray
+
+    def part(self, rows: np.ndarray) -> Cases:
+        """The same for some of the patients."""
+        return Cases(
+            self.Z[rows], self.filled[rows], self.coded, self.trends, self.y[rows],
+            self.offset[rows],
+        )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Deviation:
+    """Three fitted learners with equal weights; averaging log-odds keeps reasons exact."""
+
+    trees: Trees
+    ridge: LinearLearner
+    elastic_net: LinearLearner
+
+    def margin(self, Z: np.ndarray, filled: np.ndarray) -> np.ndarray:
+        """Deviation in log-odds, shape (n,)."""
+        linear = self.ridge.margin(filled) + self.elastic_net.margin(filled)
+        return (self.trees.margin(Z) + linear) / 3
+
+    def contributions(self, Z: np.ndarray, filled: np.ndarray) -> np.ndarray:
+        """Parts of it per column, and the base value last, shape (n, columns + 1)."""
+        linear = self.ridge.contributions(filled) + self.elastic_net.contributions(filled)
+        return (self.trees.contributions(Z) + linear) / 3
+
+
+def fit_deviation(
+    cases: Cases, tuning_rows: np.ndarray, settings: Settings, seed: int
+) -> tuple[Deviation, np.ndarray]:
+    """Tune each learner on some patients, and fit it on all.
+
+    Parameters
+    ----------
+    cases : Cases
+    tuning_rows : ndarray of int
+        Patients on whom sizes and penalties are chosen.
 
     Returns
     -------
-    a, b : float
-        ``b`` is at least 0: on small cohorts a free slope turns negative and reverses the
-        ranking. Without ``f``, ``b`` is 0.
-
-    Notes
-    -----
-    The objective is convex; the bound is met by refitting ``a`` with ``b = 0``.
+    deviation : Deviation
+    margin : ndarray, shape (len(tuning_rows),)
+        Out-of-fold f of the tuning patients.
     """
-    belief = np.array([0.0, slope_mean])
-    precision = np.array([intercept_sd, slope_sd]) ** -2.0
-    if f is None:
-        return float(_newton(y, offset, np.ones((len(y), 1)), belief[:1], precision[:1])[0]), 0.0
-    X = np.column_stack([np.ones(len(y)), f])
-    a, b = _newton(y, offset, X, belief, precision)
-    if b < 0:
-        return fit_deviation(y, offset, None, intercept_sd, slope_mean, slope_sd)
-    return float(a), float(b)
-
-
-def _newton(
-    y: np.ndarray,
-    offset: np.ndarray,
-    X: np.ndarray,
-    belief: np.ndarray,
-    precision: np.ndarray,
-) -> np.ndarray:
-    """Maximise the penalised log-likelihood by Newton steps that never go downhill."""
-
-    def loss(beta: np.ndarray) -> float:
-        eta = offset + X @ beta
-        fit = np.sum(np.logaddexp(0.0, eta) - y * eta)
-        return float(fit + 0.5 * np.sum(precision * (beta - belief) ** 2))
-
-    beta = belief.copy()
-    current = loss(beta)
-    for _ in range(100):
-        risk = 1.0 / (1.0 + np.exp(-np.clip(offset + X @ beta, -700, 700)))
-        gradient = X.T @ (risk - y) + precision * (beta - belief)
-        hessian = (X.T * (risk * (1 - risk))) @ X + np.diag(precision)
-        step = np.linalg.solve(hessian, gradient)
-        size = 1.0
-        while loss(beta - size * step) > current and size > 1e-8:
-            size /= 2
-        beta = beta - size * step
-        updated = loss(beta)
-        if current - updated < 1e-12 * (1 + abs(current)):
-            break
-        current = updated
-    return beta
+    inner = cases.part(tuning_rows)
+    folds = inner_folds(inner.y, settings.inner_folds, seed)
+    simpler = settings.one_standard_error
+    linear = (inner.filled, inner.coded, inner.y, inner.offset, folds)
+    trees = tune_trees(
+        inner.Z, inner.y, inner.offset, inner.trends, folds, settings.trees, simpler, seed
+    )
+    ridge = tune_linear(*linear, settings.ridge, simpler)
+    net = tune_linear(*linear, settings.elastic_net, simpler)
+    everyone = (cases.filled, cases.coded, cases.y, cases.offset)
+    fitted = Deviation(
+        fit_trees(
+            cases.Z, cases.y, cases.offset, cases.trends, trees.setting, settings.trees, seed
+        ),
+        fit_linear(*everyone, ridge.setting, settings.ridge),
+        fit_linear(*everyone, net.setting, settings.elastic_net),
+    )
+    return fitted, (trees.margin + ridge.margin + net.margin) / 3

@@ -26,7 +26,7 @@ def _middle(variable: Variable) -> object:
     if variable.kind == "binary":
         return 0.0
     if variable.kind == "categorical":
-        return (variable.levels or [None])[0]
+        return variable.levels[0] if variable.levels else None
     low, high = variable.usual or variable.range or (0.0, 1.0)
     if variable.scale == "log":
         return float(f"{(max(low, variable.log_floor) * high) ** 0.5:.3g}")

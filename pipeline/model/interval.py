@@ -30,26 +30,31 @@ class Uncertainty:
     basis: Basis
     root: np.ndarray
 
-    def sd(self, Z: np.ndarray) -> np.ndarray:
+    def sd(self, filled: np.ndarray) -> np.ndarray:
         """Standard deviation of the log-odds, shape (n,)."""
-        X = np.column_stack([np.ones(len(Z)), self.basis.terms(Z)])
+        X = np.column_stack([np.ones(len(filled)), self.basis.terms(filled)])
         return np.sqrt(np.sum((X @ self.root) ** 2, axis=1))
 
 
-def fit_uncertainty(Z: np.ndarray, risk: np.ndarray, penalty: float) -> Uncertainty:
+def fit_uncertainty(
+    filled: np.ndarray, coded: np.ndarray, risk: np.ndarray, penalty: float
+) -> Uncertainty:
     """Approximate the posterior of the log-odds.
 
     Parameters
     ----------
-    Z : ndarray, shape (n, columns)
+    filled : ndarray, shape (n, columns)
+        Model matrix without missing values.
+    coded : ndarray of bool, shape (columns,)
+        Which columns are 0/1.
     risk : ndarray, shape (n,)
         Fitted risks; their ``p (1 - p)`` is each patient's information.
     penalty : float
         Precision of the coefficients' normal prior: the ridge learner's.
     """
-    basis = fit_basis(Z, knots=0)
+    basis = fit_basis(filled, coded, knots=0)
     kept = np.isfinite(basis.scale)
-    X = np.column_stack([np.ones(len(Z)), basis.terms(Z)])
+    X = np.column_stack([np.ones(len(filled)), basis.terms(filled)])
     information = (X.T * (risk * (1 - risk))) @ X
     # The intercept is free; a term without variation carries no belief and no spread.
     belief = np.concatenate([[0.0], np.where(kept, penalty, 1.0)])

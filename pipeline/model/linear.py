@@ -1,7 +1,7 @@
 """The linear learners: penalised logistic regression on top of the prior log-odds.
 
 A ridge on restricted cubic splines and an elastic net on straight terms are the same code
-with other settings.
+with other settings. Both read the model matrix with its missing values filled.
 """
 
 from __future__ import annotations
@@ -17,12 +17,10 @@ from pipeline.model.tuning import Tuned, choose
 
 @dataclass(frozen=True)
 class Basis:
-    """How the model matrix becomes terms of a linear model; fitted on training patients.
+    """How the filled model matrix becomes terms of a linear model; fitted on training patients.
 
     Attributes
     ----------
-    fill : ndarray, shape (columns,)
-        Median of each column, in place of missing values.
     knots : list of list of float
         Per column; empty for a straight term alone.
     centre, scale : ndarray, shape (terms,)
@@ -30,7 +28,6 @@ class Basis:
         rare levels are then not blown up). Terms without variation have scale infinity.
     """
 
-    fill: np.ndarray
     knots: list[list[float]]
     centre: np.ndarray
     scale: np.ndarray
@@ -41,9 +38,9 @@ class Basis:
         counts = [1 + max(len(k) - 2, 0) for k in self.knots]
         return np.repeat(np.arange(len(self.knots)), counts)
 
-    def terms(self, Z: np.ndarray) -> np.ndarray:
+    def terms(self, filled: np.ndarray) -> np.ndarray:
         """Centred and scaled terms, shape (n, terms)."""
-        return (_raw_terms(Z, self.fill, self.knots) - self.centre) / self.scale
+        return (_raw_terms(filled, self.knots) - self.centre) / self.scale
 
 
 @dataclass(frozen=True)
@@ -65,54 +62,53 @@ class LinearLearner:
     intercept: float
     penalty: float
 
-    def contributions(self, Z: np.ndarray) -> np.ndarray:
+    def contributions(self, filled: np.ndarray) -> np.ndarray:
         """Contribution of each column in log-odds, and the base value last.
 
         Terms are centred at their training means, so that the base value is the learner's
         margin of the average patient. Shape (n, columns + 1).
         """
-        parts = self.basis.terms(Z) * self.coefficients
+        parts = self.basis.terms(filled) * self.coefficients
         starts = np.flatnonzero(np.diff(self.basis.column_of_term, prepend=-1))
-        out = np.empty((len(Z), Z.shape[1] + 1))
+        out = np.empty((len(filled), filled.shape[1] + 1))
         out[:, :-1] = np.add.reduceat(parts, starts, axis=1)
         out[:, -1] = self.intercept
         return out
 
-    def margin(self, Z: np.ndarray) -> np.ndarray:
+    def margin(self, filled: np.ndarray) -> np.ndarray:
         """Deviation in log-odds, shape (n,)."""
-        return self.basis.terms(Z) @ self.coefficients + self.intercept
+        return self.basis.terms(filled) @ self.coefficients + self.intercept
 
 
-def fit_basis(Z: np.ndarray, knots: int) -> Basis:
-    """Fit medians, knots, centres and scales on training patients.
+def fit_basis(filled: np.ndarray, coded: np.ndarray, knots: int) -> Basis:
+    """Fit knots, centres and scales on training patients.
 
     Parameters
     ----------
-    Z : ndarray, shape (n, columns)
-        Model matrix, NaN where missing.
+    filled : ndarray, shape (n, columns)
+        Model matrix without missing values.
+    coded : ndarray of bool, shape (columns,)
+        Which columns are 0/1.
     knots : int
         Knots of the restricted cubic splines, 0 for straight terms.
     """
-    known = [z[~np.isnan(z)] for z in Z.T]
-    coded = np.array([bool(np.all((z == 0) | (z == 1))) for z in known])
-    # A missing category is filled with the share of each level, not with the commonest.
-    fill = np.array(
-        [
-            (z.mean() if code else np.median(z)) if len(z) else 0.0
-            for z, code in zip(known, coded, strict=True)
-        ]
-    )
-    places = [[] if code else place_knots(z, knots) for z, code in zip(Z.T, coded, strict=True)]
-    raw = _raw_terms(Z, fill, places)
+    places = [[] if c else place_knots(z, knots) for z, c in zip(filled.T, coded, strict=True)]
+    raw = _raw_terms(filled, places)
     centre, scale = raw.mean(axis=0), raw.std(axis=0)
     constant = scale <= 1e-9 * np.maximum(np.abs(centre), 1.0)
-    basis = Basis(fill, places, centre, scale)
+    basis = Basis(places, centre, scale)
     scale = np.where(coded[basis.column_of_term], 0.5, scale)
-    return Basis(fill, places, centre, np.where(constant, np.inf, scale))
+    return Basis(places, centre, np.where(constant, np.inf, scale))
+
+
+def is_coded(Z: np.ndarray) -> np.ndarray:
+    """Which columns of a model matrix hold nothing but 0 and 1, shape (columns,)."""
+    return np.all(np.isnan(Z) | (Z == 0) | (Z == 1), axis=0)
 
 
 def tune_linear(
-    Z: np.ndarray,
+    filled: np.ndarray,
+    coded: np.ndarray,
     y: np.ndarray,
     offset: np.ndarray,
     folds: np.ndarray,
@@ -124,21 +120,26 @@ def tune_linear(
     margins = np.empty((len(penalties), len(y)))
     for fold in np.unique(folds):
         held = folds == fold
-        basis = fit_basis(Z[~held], settings.knots)
-        X, held_terms = basis.terms(Z[~held]), basis.terms(Z[held])
+        basis = fit_basis(filled[~held], coded, settings.knots)
+        X, held_terms = basis.terms(filled[~held]), basis.terms(filled[held])
         start = None
         for step, penalty in enumerate(penalties):
             start = _solve(X, y[~held], offset[~held], penalty, settings.l1_ratio, start)
             margins[step, held] = held_terms @ start[1:] + start[0]
-    return choose(penalties, margins, y, offset, folds, one_standard_error)
+    return choose(penalties, margins, y, offset, one_standard_error)
 
 
 def fit_linear(
-    Z: np.ndarray, y: np.ndarray, offset: np.ndarray, penalty: float, settings: Settings
+    filled: np.ndarray,
+    coded: np.ndarray,
+    y: np.ndarray,
+    offset: np.ndarray,
+    penalty: float,
+    settings: Settings,
 ) -> LinearLearner:
     """Fit with the chosen penalty on all patients."""
-    basis = fit_basis(Z, settings.knots)
-    solution = _solve(basis.terms(Z), y, offset, penalty, settings.l1_ratio, None)
+    basis = fit_basis(filled, coded, settings.knots)
+    solution = _solve(basis.terms(filled), y, offset, penalty, settings.l1_ratio, None)
     return LinearLearner(basis, solution[1:], float(solution[0]), penalty)
 
 
@@ -172,8 +173,7 @@ def _solve(
     return np.concatenate([[regression.intercept_], regression.coef_])
 
 
-def _raw_terms(Z: np.ndarray, fill: np.ndarray, knots: list[list[float]]) -> np.ndarray:
-    filled = np.where(np.isnan(Z), fill, Z)
+def _raw_terms(filled: np.ndarray, knots: list[list[float]]) -> np.ndarray:
     parts = []
     for j, places in enumerate(knots):
         parts.append(filled[:, j : j + 1])

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.config import Model as Settings
-from pipeline.config import Outcome
 from pipeline.features.plan import FeaturePlan
-from pipeline.model.head import Head, fit_head
+from pipeline.model.head import Head
+from pipeline.model.imputation import FactorImputer
 from pipeline.model.interval import limits
 
 PRIOR_SOURCE = "therapy_prior"
@@ -44,6 +43,8 @@ class RiskModel:
     ----------
     heads : tuple of Head
         One per outcome, in the config's order.
+    imputer : FactorImputer
+        Fills missing values for the linear learners.
     capped_by : tuple of int or None
         Per outcome, the outcome of the next lower grade of the same column.
     therapies_seen : tuple of str
@@ -51,6 +52,7 @@ class RiskModel:
     """
 
     heads: tuple[Head, ...]
+    imputer: FactorImputer
     capped_by: tuple[int | None, ...]
     therapies_seen: tuple[str, ...]
 
@@ -79,18 +81,22 @@ class RiskModel:
         level : float
             Of the interval, such as 0.90.
         """
-        each = [h.log_odds(Z, published[:, k]) for k, h in enumerate(self.heads)]
-        spread = [h.sd(Z, published_sd[:, k], seen) for k, h in enumerate(self.heads)]
-        log_odds, bound_by = self._capped(np.column_stack(each))
-        low, high = limits(np.column_stack(each), np.column_stack(spread), level)
+        filled = self.imputer.fill(Z)
+        F = self._deviations(Z, filled)
+        each = np.column_stack([h.log_odds(F, published[:, k]) for k, h in enumerate(self.heads)])
+        spread = np.column_stack(
+            [h.sd(filled, published_sd[:, k], seen) for k, h in enumerate(self.heads)]
+        )
+        log_odds, bound_by = self._capped(each)
+        low, high = limits(each, spread, level)
         rows = np.arange(len(Z))[:, None]
-        prior = np.column_stack([h.prior(published[:, k]) for k, h in enumerate(self.heads)])
+        prior = [h.prior.log_odds(published[:, k]) for k, h in enumerate(self.heads)]
         return Risks(
             risk=expit(log_odds),
             # The interval is that of the head which gave the risk.
             low=expit(low[rows, bound_by]),
             high=expit(high[rows, bound_by]),
-            prior=expit(prior),
+            prior=expit(np.column_stack(prior)),
             bound_by=bound_by,
         )
 
@@ -106,17 +112,35 @@ class RiskModel:
             In the order of ``plan.sources``, the therapy prior last. ``base`` plus their sum
             is the log-odds of the risk; where a cap binds they are the binding head's.
         """
+        base, per_column = self._split(Z)
         sources = plan.sources
         place = {source: i for i, source in enumerate(sources)}
         of_column = [place[column.source] for column in plan.columns]
-        own_base = np.empty(len(self.heads))
         own = np.zeros((len(Z), len(sources) + 1, len(self.heads)))
         for k, head in enumerate(self.heads):
-            own_base[k], parts = head.contributions(Z, published[:, k])
-            np.add.at(own[:, :, k].T, of_column, parts[:, :-1].T)
-            own[:, -1, k] = parts[:, -1]
+            np.add.at(own[:, :, k].T, of_column, per_column[k].T)
+            own[:, -1, k] = head.prior.log_odds(published[:, k]) - head.prior.mean
         rows = np.arange(len(Z))[:, None]
-        return own_base[bound_by], own[rows, :, bound_by].transpose(0, 2, 1)
+        return base[bound_by], own[rows, :, bound_by].transpose(0, 2, 1)
+
+    def _deviations(self, Z: np.ndarray, filled: np.ndarray) -> np.ndarray:
+        return np.column_stack(
+            [h.deviation.margin(Z, filled) if h.deviation else np.zeros(len(Z)) for h in self.heads]
+        )
+
+    def _split(self, Z: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
+        """Base (outcomes,), and per head the contributions of columns (n, columns)."""
+        filled = self.imputer.fill(Z)
+        nothing = np.zeros((len(Z), Z.shape[1] + 1))
+        of_deviation = [
+            h.deviation.contributions(Z, filled) if h.deviation else nothing for h in self.heads
+        ]
+        base, per_column = np.empty(len(self.heads)), []
+        for k, head in enumerate(self.heads):
+            parts = sum((b * f for b, f in zip(head.b, of_deviation, strict=True)), nothing)
+            base[k] = head.prior.mean + head.a + (parts[0, -1] if len(Z) else 0.0)
+            per_column.append(parts[:, :-1])
+        return base, per_column
 
     def _capped(self, each: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Cap each head's log-odds by the next lower grade's, and say which head binds."""
@@ -129,53 +153,6 @@ class RiskModel:
                 log_odds[binds, k] = log_odds[binds, lower]
                 bound_by[binds, k] = bound_by[binds, lower]
         return log_odds, bound_by
-
-
-def fit_risk_model(
-    Z: np.ndarray,
-    Y: np.ndarray,
-    published: np.ndarray,
-    trends: list[int],
-    therapies: np.ndarray | None,
-    outcomes: dict[str, Outcome],
-    settings: Settings,
-    seed: int,
-    share: float = 1.0,
-) -> RiskModel:
-    """Fit all heads.
-
-    Parameters
-    ----------
-    Z : ndarray, shape (n, columns)
-    Y : ndarray of 0/1, shape (n, outcomes)
-    published : ndarray, shape (n, outcomes)
-        Therapy prior on the logit scale, NaN where there is none.
-    therapies : ndarray of str, shape (n,), or None
-        Canonical names.
-    share : float
-        Share of the cohort that these patients are. Inside a resampling fold the minimum of
-        patients and events shrinks with it, so that a fold decides as the whole cohort did.
-    """
-    minimum = (settings.minimum_patients * share, settings.minimum_events * share)
-    heads = tuple(
-        fit_head(name, Z, Y[:, k], published[:, k], trends, settings, seed + k, minimum)
-        for k, name in enumerate(outcomes)
-    )
-    seen = sorted({str(t) for t in therapies}) if therapies is not None else []
-    return RiskModel(heads, nesting(outcomes), tuple(seen))
-
-
-def nesting(outcomes: dict[str, Outcome]) -> tuple[int | None, ...]:
-    """Per outcome, the position of the next lower threshold on the same column."""
-    found: list[int | None] = []
-    for outcome in outcomes.values():
-        below = [
-            (other.at_least, k)
-            for k, other in enumerate(outcomes.values())
-            if other.column == outcome.column and other.at_least < outcome.at_least
-        ]
-        found.append(max(below)[1] if below else None)
-    return tuple(found)
 
 
 def expit(log_odds: np.ndarray) -> np.ndarray:

@@ -12,7 +12,8 @@ from pipeline.config import Config, Outcome
 from pipeline.features.matrix import build_matrix, prior_log_odds, values_of
 from pipeline.features.plan import FeaturePlan
 from pipeline.model.artifact import Artifact
-from pipeline.model.risk_model import RiskModel, fit_risk_model
+from pipeline.model.fitting import fit_risk_model
+from pipeline.model.risk_model import RiskModel
 
 
 def train_artifact(
@@ -42,7 +43,7 @@ def train_artifact(
     therapies = None
     if plan.facts is not None and plan.therapy is not None:
         therapies = plan.facts.names(values[plan.therapy])
-    trends = [column.trend for column in plan.columns]
+    trends: list[int] = [column.trend for column in plan.columns]
     Y = observed_outcomes(cohort, config.outcomes)
     model = fit_risk_model(
         Z, Y, published, trends, therapies, config.outcomes, config.model, config.seed
@@ -79,20 +80,20 @@ def summarise(artifact: Artifact) -> dict[str, Any]:
             "label": artifact.facts["labels"][head.outcome],
             "patients": head.patients,
             "events": head.events,
-            "fitted": bool(head.learners),
+            "fitted": head.deviation is not None,
             "why_not_fitted": head.why_not_fitted,
-            "prior": head.prior_kind,
+            "prior": head.prior.kind,
             "a": head.a,
-            "b": head.b,
+            "b": dict(zip(artifact.model.outcomes, head.b, strict=True)),
         }
-        if head.learners:
-            trees, ridge, net = head.learners
+        if head.deviation is not None:
+            found = head.deviation
             entry |= {
-                "leaves": trees.leaves,
-                "trees": trees.trees,
-                "ridge_penalty": ridge.penalty,
-                "elastic_net_penalty": net.penalty,
-                "elastic_net_terms": int(np.count_nonzero(net.coefficients)),
+                "leaves": found.trees.leaves,
+                "trees": found.trees.trees,
+                "ridge_penalty": found.ridge.penalty,
+                "elastic_net_penalty": found.elastic_net.penalty,
+                "elastic_net_terms": int(np.count_nonzero(found.elastic_net.coefficients)),
             }
         heads.append(entry)
     return {"heads": heads, "scoring": artifact.facts["scoring"] | {"seen": None}}
@@ -102,7 +103,7 @@ def _leading(
     model: RiskModel, Z: np.ndarray, published: np.ndarray, plan: FeaturePlan, count: int
 ) -> list[str]:
     """Sources, other than the therapy's, with the largest mean contribution over all heads."""
-    if not any(head.learners for head in model.heads):
+    if not any(head.deviation for head in model.heads):
         return []
     own = np.tile(np.arange(len(model.heads)), (len(Z), 1))
     _, parts = model.contributions(Z, published, own, plan)

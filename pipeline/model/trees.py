@@ -80,7 +80,7 @@ def tune_trees(
                 )
     # Simplest first: fewer leaves, then fewer trees.
     order = sorted(range(len(options)), key=lambda i: options[i][0] * options[i][1])
-    return choose([options[i] for i in order], margins[order], y, offset, folds, one_standard_error)
+    return choose([options[i] for i in order], margins[order], y, offset, one_standard_error)
 
 
 def fit_trees(

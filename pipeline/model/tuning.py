@@ -49,7 +49,6 @@ def choose(
     margins: np.ndarray,
     y: np.ndarray,
     offset: np.ndarray,
-    folds: np.ndarray,
     one_standard_error: bool,
 ) -> Tuned:
     """Take the option with the least out-of-fold log-loss.
