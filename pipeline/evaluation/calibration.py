@@ -17,10 +17,11 @@ from pipeline.evaluation.logistic import fit_logistic
 from pipeline.evaluation.overall import log_odds
 from pipeline.model.splines import curved_parts, place_knots
 
-# A curve needs events and non-events to bend by: Harrell's 4 knots when the rarer class has
-# this many, 3 knots below, none (a straight recalibration) below the second number.
-EVENTS_FOR_FOUR_KNOTS = 100
-EVENTS_FOR_THREE_KNOTS = 40
+# A curve needs events and non-events to bend by: 200 of each, as Van Calster (J Clin Epidemiol
+# 2016;74:167) advises, for 4 knots; fewer for 3 knots; below the second number the curve is a
+# straight recalibration. With 4 knots and 120 events the lower tail already follows single events.
+EVENTS_FOR_FOUR_KNOTS = 200
+EVENTS_FOR_THREE_KNOTS = 50
 
 # Bootstrap replicates are fitted to 0.001 of their standard error; the estimate from the data
 # themselves, where they start, to rounding.

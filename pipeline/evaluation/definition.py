@@ -55,7 +55,9 @@ def definition(
         "calibration_slope": "slope on the predicted log-odds with a free intercept; ideal 1",
         "ici": (
             "mean distance (e50, e90: quantiles) of the risks from the flexible calibration "
-            "curve, a logistic regression on a restricted cubic spline of the predicted log-odds"
+            "curve, a logistic regression on a restricted cubic spline of the predicted log-odds; "
+            "chance alone raises them, in resamples twice, so that an interval may lie above a "
+            "small estimate"
         ),
         "net_benefit": "TP/n - FP/n * threshold / (1 - threshold), pooled out-of-fold risks",
         "clipped": f"risks nearer to 0 or 1 than {SMALLEST_RISK:g}, moved there for log-loss and "

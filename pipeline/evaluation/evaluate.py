@@ -22,7 +22,7 @@ from pipeline.evaluation.classification import (
 from pipeline.evaluation.definition import definition
 from pipeline.evaluation.oof import OutOfFold, read_outcome
 from pipeline.evaluation.overall import clipped as clipped_risk
-from pipeline.evaluation.performance import UNDEFINED, performance
+from pipeline.evaluation.performance import RANKING, UNDEFINED, performance
 from pipeline.evaluation.tables import (
     band,
     curve_table,
@@ -128,6 +128,11 @@ def _evaluate_outcome(
         drawn = _replicates(measures, n, settings.bootstrap, seed, clusters)
     models = {name: drawn[f"models.{name}"] for name in data.risks}
     curve = models["model"].pop("curve")
+    reasons = dict.fromkeys(models, UNDEFINED)
+    for name in models:
+        if data.constant_within_folds(name):
+            models[name] |= {figure: np.full(1 + settings.bootstrap, np.nan) for figure in RANKING}
+            reasons[name] = UNDEFINED | dict.fromkeys(RANKING, "risks are constant within folds")
     minimum = settings.minimum_cell
     small = min(events, n - events) < minimum
     clipped = [(r != clipped_risk(r)).any(axis=0).sum() for r in data.risks.values()]
@@ -138,9 +143,15 @@ def _evaluate_outcome(
         **({"reason": f"fewer than {minimum} events or non-events"} if small else {}),
         "abstained": unless_small(data.abstained, minimum),
         "clipped": unless_small(int(sum(clipped)), minimum),
-        "models": {name: _summaries(values, level) for name, values in models.items()},
+        "models": {
+            name: _summaries(values, level, reasons[name]) for name, values in models.items()
+        },
         "differences": {
-            name: _summaries({k: models["model"][k] - values[k] for k in COMPARED}, level)
+            name: _summaries(
+                {k: models["model"][k] - values[k] for k in COMPARED},
+                level,
+                reasons["model"] if data.constant_within_folds("model") else reasons[name],
+            )
             for name, values in models.items()
             if name != "model"
         },
@@ -217,14 +228,16 @@ def _replicates(
     }
 
 
-def _summaries(values: Replicates, level: float) -> dict[str, Any]:
-    return {k: summary(v, level, UNDEFINED.get(k, "undefined here")) for k, v in values.items()}
+def _summaries(
+    values: Replicates, level: float, reasons: dict[str, str] = UNDEFINED
+) -> dict[str, Any]:
+    return {k: summary(v, level, reasons.get(k, "undefined here")) for k, v in values.items()}
 
 
 def _truth(
     drawn: dict[str, Replicates], risks: dict[str, np.ndarray], level: float
 ) -> dict[str, Any]:
-    within = {
+    below = {
         name: {
             k: drawn["oracle"][k] - drawn[f"models.{name}"][k]
             for k in ("auroc", "auroc_within_therapy")
@@ -236,10 +249,10 @@ def _truth(
         "models": {
             name: {
                 **_summaries(drawn[f"truth.{name}"], level),
-                "auroc_below_oracle": summary(within[name]["auroc"], level),
-                "auroc_within_therapy_below_oracle": summary(
-                    within[name]["auroc_within_therapy"], level, UNDEFINED["auroc_within_therapy"]
-                ),
+                **{
+                    f"{figure}_below_oracle": summary(gap, level, "the model or oracle has none")
+                    for figure, gap in below[name].items()
+                },
             }
             for name in risks
         },

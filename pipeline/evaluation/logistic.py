@@ -61,7 +61,10 @@ def fit_logistic(
     coefficients = np.tile(np.zeros(terms) if start is None else start, (count, 1))
     rows, columns = np.triu_indices(terms)
     products = design[:, rows] * design[:, columns]
-    reach = np.abs(design).max(axis=0)
+    # No row's log-odds move by more than its leverage times the length of the rotated step.
+    rotated, rotation = np.linalg.qr(design)
+    leverage = np.sqrt((rotated**2).sum(axis=1).max())
+    reach = np.maximum(np.abs(design).max(axis=0), 1e-300)
     found = weights @ (design * observed[:, None])
 
     active = np.flatnonzero(_has_both(observed, weights) | (penalty > 0).all())
@@ -87,9 +90,9 @@ def fit_logistic(
         hessian[:, rows, columns] = hessian[:, columns, rows] = curvature
         gradient = found[active] - expected - penalty * theta
         hessian += np.diag(penalty)
-        information = (np.einsum("bjj->bj", hessian) / np.maximum(reach, 1e-300) ** 2).max(axis=1)
+        information = (np.einsum("bjj->bj", hessian) / reach**2).max(axis=1)
         move = _solve(hessian, gradient)
-        length = np.abs(move) @ reach
+        length = leverage * np.linalg.norm(move @ rotation.T, axis=1)
         small = np.einsum("bj,bj->b", move, gradient) < tolerance
         small &= (length < LONGEST_LAST_STEP) & (information > LEAST_INFORMATION)
         move *= np.minimum(1, LONGEST_STEP / np.maximum(length, 1e-300))[:, None]

@@ -21,6 +21,7 @@ class OutOfFold:
     ----------
     patient_id : ndarray, shape (n,)
     observed : ndarray of 0 and 1, shape (n,)
+    folds : ndarray of int, shape (repeats, n)
     risks : dict of ndarray, shape (repeats, n)
         By model. Every model has a risk for every patient.
     interval : tuple of ndarray, shape (repeats, n), or None
@@ -31,9 +32,23 @@ class OutOfFold:
 
     patient_id: np.ndarray
     observed: np.ndarray
+    folds: np.ndarray
     risks: dict[str, np.ndarray]
     interval: tuple[np.ndarray, np.ndarray] | None
     abstained: int
+
+    def constant_within_folds(self, model: str) -> bool:
+        """Whether a model gives everyone in a fold the same risk.
+
+        Such risks rank nobody. Pooled over folds they even seem to rank backwards: the more
+        events a fold holds, the fewer its training patients had.
+        """
+        folds, risks = self.folds, self.risks[model]
+        return all(
+            np.ptp(risk[fold == k]) < 1e-12
+            for fold, risk in zip(folds, risks, strict=True)
+            for k in np.unique(fold)
+        )
 
 
 def oof_frame(
@@ -113,6 +128,7 @@ def read_outcome(oof: pd.DataFrame, outcome: str) -> OutOfFold:
     return OutOfFold(
         patient_id=patients[kept],
         observed=observed[0, kept],
+        folds=grid("fold")[:, kept].astype(int),
         risks={name: risk for name, risk in risks.items() if np.isfinite(risk).all()},
         interval=(grid("low")[:, kept], grid("high")[:, kept])
         if set(INTERVAL) <= set(oof.columns)

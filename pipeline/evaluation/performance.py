@@ -21,11 +21,13 @@ UNDEFINED = {
     "auprc": "no events",
     "scaled_brier": "one class only",
     "calibration_intercept": "one class only",
-    "calibration_slope": "one class only, or risks that are constant or separate the classes",
+    "calibration_slope": "one class only, or risks that separate the classes",
     "ici": "one class only, or the curve cannot be fitted",
     "e50": "one class only, or the curve cannot be fitted",
     "e90": "one class only, or the curve cannot be fitted",
 }
+# Figures of ranking, which risks that are constant within folds do not have.
+RANKING = ("auroc", "auroc_within_therapy", "auprc", "calibration_slope")
 FIGURES = (
     "auroc",
     "auroc_within_therapy",

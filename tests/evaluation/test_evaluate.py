@@ -41,6 +41,10 @@ def judged():
     return frame, evaluate(frame, therapy, None, SETTINGS, seed=3, truth=truth)
 
 
+def frame_rate(frame):
+    return frame.loc[frame["outcome"] == "any", "observed"].mean()
+
+
 def numbers(content):
     if isinstance(content, dict):
         content = list(content.values())
@@ -197,14 +201,33 @@ def test_one_class_leaves_what_needs_two_undefined_with_the_reason(event):
     json.dumps(found, allow_nan=False)
 
 
+def test_risks_that_are_constant_within_folds_rank_nobody():
+    # The base rate of each training fold: pooled, it would seem to rank backwards.
+    frame, therapy, truth = cohort(n=100)
+    in_fold = frame.groupby(["outcome", "repeat", "fold"])["observed"].transform("sum")
+    events = frame.groupby(["outcome", "repeat"])["observed"].transform("sum")
+    frame["model"] = (events - in_fold + 0.5) / 81
+    rows = frame[(frame["outcome"] == "any") & (frame["repeat"] == 0)]
+    assert roc_auc_score(rows["observed"], rows["model"]) < 0.5
+    found = evaluate(frame, therapy, None, SETTINGS, seed=1, truth=truth)["outcomes"]["any"]
+    for name in ("auroc", "auroc_within_therapy", "auprc", "calibration_slope"):
+        assert found["models"]["model"][name]["reason"] == "risks are constant within folds"
+        assert found["models"]["therapy_only"][name]["estimate"] is not None
+    difference = found["differences"]["therapy_only"]
+    assert difference["auroc"]["reason"] == "risks are constant within folds"
+    assert difference["log_loss"]["estimate"] > 0
+    assert found["models"]["model"]["calibration_intercept"]["estimate"] is not None
+    json.dumps(found, allow_nan=False)
+
+
 def test_constant_and_extreme_risks():
     frame, therapy, _ = cohort(n=100)
     frame["model"] = 0.4
     frame["therapy_only"] = frame["observed"].astype(float)  # exactly 0 and 1
     found = evaluate(frame, therapy, None, SETTINGS, seed=1)["outcomes"]["any"]
     constant, perfect = found["models"]["model"], found["models"]["therapy_only"]
-    assert constant["auroc"]["estimate"] == 0.5
-    assert "constant" in constant["calibration_slope"]["reason"]
+    assert "constant" in constant["auroc"]["reason"]
+    assert constant["ici"]["estimate"] == pytest.approx(abs(frame_rate(frame) - 0.4), abs=1e-6)
     assert found["clipped"] == 100
     assert perfect["auroc"]["estimate"] == 1
     assert perfect["log_loss"]["estimate"] == pytest.approx(1e-6, rel=0.01)
