@@ -13,6 +13,7 @@ from rich.progress import (
     MofNCompleteColumn,
     Progress,
     SpinnerColumn,
+    TaskID,
     TextColumn,
     TimeElapsedColumn,
 )
@@ -45,7 +46,7 @@ class Display:
                 console=self._out,
                 transient=True,
             )
-        self._task = None
+        self._task: TaskID | None = None
 
     def __enter__(self) -> Self:
         if self._bar:

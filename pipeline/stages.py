@@ -97,17 +97,16 @@ def train(job: Job) -> str:
     write_artifact(artifact, job.out / "model")
     facts = summarise(artifact)
     _write(job.out / "train.json", facts)
-    return "; ".join(
-        f"{head['outcome']} {head['events']:,} events"
-        + (f", weight of deviation {sum(head['b'].values()):.2f}" if head["fitted"] else ", prior alone")
+    return "events: " + ", ".join(
+        f"{head['outcome']} {head['events']:,}" + ("" if head["fitted"] else " (prior alone)")
         for head in facts["heads"]
     )
 
 
 def evaluate(job: Job) -> str:
     """Judge the entire procedure by repeated cross-validation."""
-    from pipeline.evaluation.procedure import Procedure, out_of_fold_table
     from pipeline.evaluation.evaluate import evaluate as evaluate_risks
+    from pipeline.evaluation.procedure import Procedure, out_of_fold_table
 
     config, cohort, plan = job.config, _cohort(job), _plan(job)
     procedure = Procedure.of(
@@ -140,6 +139,47 @@ def evaluate(job: Job) -> str:
     )
 
 
+def explain(job: Job) -> str:
+    """Say exactly what moves the risks, in tables and pictures."""
+    from pipeline.explanation.contributions import example_rows, example_table
+    from pipeline.explanation.contributions import explain as explain_risks
+    from pipeline.explanation.dependence import grouped_dependence
+    from pipeline.explanation.importance import global_importance, leading_sources
+    from pipeline.explanation.pictures import draw_pictures, picture_facts
+
+    config, settings, primary = job.config, job.config.explanation, job.config.primary_outcome
+    found = explain_risks(_artifact(job), _cohort(job), settings.rows, config.seed)
+    importance = global_importance(
+        found, config.evaluation.bootstrap, config.evaluation.interval_level, config.seed
+    )
+    leading = leading_sources(importance, primary, settings.leading_variables)
+    groups = grouped_dependence(found, primary, leading, config.evaluation.minimum_cell)
+    examples = example_rows(found, primary)
+    for name, table in (
+        ("contributions", found.contribution_table()),
+        ("risks", found.risk_table()),
+        ("importance", importance),
+        ("dependence", groups),
+        ("examples", example_table(found, primary, examples)),
+    ):
+        table.to_parquet(job.out / f"{name}.parquet", index=False)
+    pictures = draw_pictures(found, importance, groups, primary, leading, examples, job.progress)
+    for picture in pictures:
+        (job.out / f"{picture.name}.png").write_bytes(picture.png)
+        if picture.svg is not None:
+            (job.out / f"{picture.name}.svg").write_bytes(picture.svg)
+    _write(
+        job.out / "explanation.json",
+        {
+            "patients": len(found.patients),
+            "importance": importance.to_dict("records"),
+            "pictures": picture_facts(pictures),
+        },
+    )
+    first = importance[importance["outcome"] == primary].head(3)["label"]
+    return f"{primary} is moved most by {', '.join(first)}"
+
+
 def _interval(figure: dict[str, Any]) -> str:
     if figure["estimate"] is None:
         return "not assessed"
@@ -154,6 +194,12 @@ def _cohort(job: Job) -> pd.DataFrame:
 
 def _dictionary(job: Job) -> Dictionary:
     return Dictionary.from_json(_read(job.run / "ingest" / "dictionary.json"))
+
+
+def _artifact(job: Job) -> Any:
+    from pipeline.model.artifact import read_artifact
+
+    return read_artifact(job.run / "train" / "model")
 
 
 def _plan(job: Job) -> Any:
@@ -194,4 +240,6 @@ STAGES = (
     Stage("evaluate", "Judge the procedure by repeated cross-validation.",
           ("ingest", "features"),
           ("seed", "outcomes", "primary_outcome", "model", "evaluation"), evaluate),
+    Stage("explain", "Say what moves the risks, in tables and pictures.", ("ingest", "train"),
+          ("seed", "primary_outcome", "evaluation", "explanation"), explain),
 )  # fmt: skip

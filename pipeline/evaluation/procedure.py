@@ -66,8 +66,8 @@ class Procedure:
             therapies = plan.facts.names(values[plan.therapy])
         place = {column.name: j for j, column in enumerate(plan.columns)}
         # The matrix holds logarithms; the scores themselves are their exponentials.
-        scores = {name: np.exp(Z[:, place[name]]) for name in ("easix", "m_easix") if name in place}
-        trends = [column.trend for column in plan.columns]
+        scores: dict[str, np.ndarray] = {name: np.exp(Z[:, place[name]]) for name in ("easix", "m_easix") if name in place}
+        trends: list[int] = [column.trend for column in plan.columns]
         Y = observed_outcomes(cohort, outcomes)
         return cls(
             Z,

@@ -66,18 +66,19 @@ class TherapyFacts(BaseModel):
 
     def names(self, values: np.ndarray) -> np.ndarray:
         """Canonical names of therapies, shape (n,); None where unknown or missing."""
-        known = pd.Series(values, dtype=object).map(
-            lambda v: self.aliases.get(v.strip().casefold()) if isinstance(v, str) else None
-        )
-        return known.to_numpy(dtype=object)
+        codes, unique = pd.factorize(np.asarray(values, dtype=object))
+        # Position -1, the missing value's code, is the None at the end.
+        found = [self.aliases.get(str(value).strip().casefold()) for value in unique]
+        return np.array([*found, None], dtype=object)[codes]
 
     def values(self, names: np.ndarray, source: str) -> np.ndarray:
         """Text of a therapy source: the product itself, or one of its attributes, shape (n,)."""
         if source == "therapy":
             return names
         attribute = source.removeprefix("therapy_")
-        known = {name: facts[attribute] for name, facts in self.attributes.items()}
-        return np.array([known.get(name) for name in names], dtype=object)
+        codes, unique = pd.factorize(names)
+        found = [self.attributes[name][attribute] for name in unique]
+        return np.array([*found, None], dtype=object)[codes]
 
     def rate(self, therapy: str, disease: str | None, grade: float) -> Rate | None:
         """Rate of reaching a grade, or None where no published rate bears on it."""

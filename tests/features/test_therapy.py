@@ -1,0 +1,158 @@
+"""The therapy prior: pooling by precision, shrinkage, and the ladder of evidence."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pipeline.cohort.therapies import read_therapies
+from pipeline.config import TherapyPrior
+from pipeline.features.therapy import therapy_facts
+
+SETTINGS = TherapyPrior(table="therapies.csv")
+TABLE = Path(__file__).parents[2] / "data" / "therapies.csv"
+
+
+def logit(percent: float) -> float:
+    return float(np.log(percent / (100 - percent)))
+
+
+def studies(*rows: dict) -> pd.DataFrame:
+    usual = {
+        "aliases": "", "modality": "car_t", "target": "CD19", "costimulation": "4-1BB",
+        "step_up": 0, "disease": "LBCL", "patients": 100.0, "any_pct": 50.0, "ge3_pct": 10.0,
+        "grading_system": "ASTCT", "use": "rate", "evidence": "published",
+    }  # fmt: skip
+    return pd.DataFrame([usual | row for row in rows])
+
+
+def test_a_single_study_of_a_lone_product_is_its_own_rate():
+    facts = therapy_facts(studies({"therapy": "a"}), SETTINGS)
+    rate = facts.rate("a", None, 1)
+    # 50 of 100, half an event on either side: still a half.
+    assert rate.log_odds == pytest.approx(0.0, abs=1e-12)
+    # Binomial variance 1/(n p q) plus the spread between studies.
+    assert rate.sd == pytest.approx(np.sqrt(1 / (100 * 0.25) + 0.25**2), rel=1e-9)
+    assert rate.basis == "own"
+
+
+def test_two_studies_are_pooled_by_precision():
+    settings = TherapyPrior(table="t", study_sd=1e-6)
+    facts = therapy_facts(
+        studies(
+            {"therapy": "a", "any_pct": 50.0, "patients": 100.0},
+            {"therapy": "a", "any_pct": 80.0, "patients": 400.0},
+        ),
+        settings,
+    )
+    p = np.array([50.5 / 101, 320.5 / 401])
+    weight = np.array([100, 400]) * p * (1 - p)
+    expected = weight @ np.log(p / (1 - p)) / weight.sum()
+    assert facts.rate("a", None, 1).log_odds == pytest.approx(expected, rel=1e-9)
+
+
+def test_grade_two_lies_half_way_between_on_the_logit_scale_and_is_assumed():
+    facts = therapy_facts(studies({"therapy": "a", "any_pct": 80.0, "ge3_pct": 8.0}), SETTINGS)
+    any_grade, two, three = (facts.rate("a", None, g) for g in (1, 2, 3))
+    assert two.log_odds == pytest.approx((any_grade.log_odds + three.log_odds) / 2)
+    assert two.evidence == "assumed"
+    assert any_grade.evidence == "published"
+
+
+def test_a_product_without_its_own_rate_takes_its_relatives():
+    facts = therapy_facts(
+        studies(
+            {"therapy": "a", "any_pct": 90.0},
+            {"therapy": "b", "any_pct": 80.0},
+            {"therapy": "new", "use": "attributes"},
+        ),
+        SETTINGS,
+    )
+    rate = facts.rate("new", None, 1)
+    assert rate.basis == "pooled over CAR-T against CD19"
+    assert logit(80) < rate.log_odds < logit(90)
+    # One product differs from the pool: less is known of it than of either relative.
+    assert rate.sd > SETTINGS.pool_sd
+
+
+def test_one_relative_is_no_pool():
+    facts = therapy_facts(
+        studies({"therapy": "a"}, {"therapy": "lonely", "use": "attributes"}), SETTINGS
+    )
+    assert facts.rate("lonely", None, 1) is None
+
+
+def test_little_evidence_leans_on_the_pool_and_much_does_not():
+    pool = [{"therapy": "x", "any_pct": 80.0}, {"therapy": "y", "any_pct": 80.0}]
+    small, large = (
+        therapy_facts(studies(*pool, {"therapy": "a", "any_pct": 20.0, "patients": n}), SETTINGS)
+        for n in (10.0, 10000.0)
+    )
+    assert small.rate("a", None, 1).log_odds > large.rate("a", None, 1).log_odds
+    # 0.25 between studies against 0.8 between products: a large study keeps 91 % of its say.
+    assert large.rate("a", None, 1).log_odds == pytest.approx(
+        logit(20) + (logit(80) - logit(20)) * 0.25**2 / (0.25**2 + 0.8**2), abs=0.02
+    )
+
+
+def test_a_disease_of_its_own_and_any_other_disease():
+    facts = therapy_facts(
+        studies(
+            {"therapy": "a", "disease": "LBCL", "any_pct": 45.0},
+            {"therapy": "a", "disease": "CLL", "any_pct": 85.0},
+        ),
+        SETTINGS,
+    )
+    assert facts.rate("a", "LBCL", 1).log_odds < facts.rate("a", None, 1).log_odds
+    assert facts.rate("a", "CLL", 1).log_odds > facts.rate("a", None, 1).log_odds
+    assert facts.rate("a", "MCL", 1) == facts.rate("a", None, 1)
+
+
+def test_prior_is_vectorised_and_missing_for_unknown_therapies():
+    facts = therapy_facts(studies({"therapy": "a", "aliases": "Alpha;A-cel"}), SETTINGS)
+    names = facts.names(np.array(["ALPHA", "a-cel ", "a", "zzz", None], dtype=object))
+    assert list(names[:3]) == ["a", "a", "a"]
+    assert names[3] is None
+    assert names[4] is None
+    log_odds, sd = facts.prior(names, None, [1, 3])
+    assert log_odds.shape == sd.shape == (5, 2)
+    assert np.isnan(log_odds[3:]).all()
+    assert (log_odds[:3, 0] == log_odds[0, 0]).all()
+
+
+@pytest.fixture(scope="module")
+def shipped():
+    return read_therapies(TABLE)
+
+
+def test_penn_graded_and_infusion_reaction_rates_are_never_used(shipped):
+    used = shipped[shipped["use"] == "rate"]
+    assert not used["grading_system"].str.contains("Penn|IRR|infusion", case=False).any()
+    facts = therapy_facts(shipped, SETTINGS)
+    # ELIANA's 48 % of grade 3 or higher is graded by Penn; graded by ASTCT it is 18.7 %.
+    severe = facts.rate("tisagenlecleucel", "B-ALL", 3)
+    assert logit(15) < severe.log_odds < logit(20)
+
+
+@pytest.mark.parametrize("product", ["theralizumab", "rituximab"])
+def test_products_known_for_infusion_reactions_alone_have_no_crs_rate(shipped, product):
+    assert therapy_facts(shipped, SETTINGS).rate(product, None, 1) is None
+
+
+@pytest.mark.parametrize(
+    ("product", "disease", "grade", "percent", "within"),
+    [
+        # Published rates, with the leeway of pooling several studies.
+        ("axicabtagene ciloleucel", "LBCL", 1, 88, 4),
+        ("axicabtagene ciloleucel", "LBCL", 3, 8.5, 2),
+        ("teclistamab", "MM", 1, 72, 4),
+        ("tarlatamab", "SCLC", 1, 55, 3),
+        ("lisocabtagene maraleucel", "CLL", 1, 85, 6),
+    ],
+)
+def test_shipped_priors_are_near_the_published_rates(
+    shipped, product, disease, grade, percent, within
+):
+    rate = therapy_facts(shipped, SETTINGS).rate(product, disease, grade)
+    assert 100 / (1 + np.exp(-rate.log_odds)) == pytest.approx(percent, abs=within)
