@@ -68,7 +68,7 @@ class Generator:
         site, arm, year = self.design.draw(rng, patients)
         scores = population.scores(rng, patients)
         levels = population.levels(scores, rng.random((patients, len(population.covariates))), arm)
-        baseline = population.values(self.missingness.as_recorded(scores), levels, arm)
+        baseline = population.values(self.missingness.as_recorded(scores, arm), levels, arm)
         x = self.severity.predictors(scores, levels)
         grade = self.severity.draw(rng, x, arm, site, year)
         record = draw_record(rng, self.facts, grade, arm, baseline)

@@ -90,14 +90,16 @@ class Facts:
         """
         rows = self.covariates[self.covariates["variable"] == variable]
         levels = list(dict.fromkeys(rows["level"]))
+        by_scope: dict[str, np.ndarray] = {}
+        for scopes, level, pct in rows[["scope", "level", "pct"]].itertuples(index=False):
+            for scope in scopes.split(";"):
+                by_scope.setdefault(scope, np.zeros(len(levels)))[levels.index(level)] = pct
         shares = np.full((len(self.targets), len(levels)), np.nan)
-        for arm, target in enumerate(self.targets.itertuples()):
-            for scope in (target.therapy, target.disease, target.modality, ""):
-                chosen = rows[[scope in s.split(";") for s in rows["scope"]]]
-                if len(chosen):
-                    pct = chosen.set_index("level")["pct"].reindex(levels).fillna(0.0)
-                    shares[arm] = pct.to_numpy() / pct.sum()
-                    break
+        names = self.targets[["therapy", "disease", "modality"]].itertuples(index=False)
+        for arm, scopes in enumerate(names):
+            found = [by_scope[scope] for scope in (*scopes, "") if scope in by_scope]
+            if found:
+                shares[arm] = found[0] / found[0].sum()
         return levels, shares
 
 

@@ -10,6 +10,8 @@ from pipeline.ingest.synthetic.baseline import Population
 from pipeline.ingest.synthetic.design import Design
 from pipeline.ingest.synthetic.severity import expected_risk
 
+_GRID = np.linspace(-6, 6, 1201)
+
 
 class Missingness:
     """The probability that a value is missing, by variable, centre, therapy and score.
@@ -43,6 +45,8 @@ class Missingness:
         self.tilt = self._slope * (1 - self._rates)
         self._share = design.share / design.share.sum()
         self._intercept = self._calibrated()
+        bent = np.flatnonzero((self._slope > 0) & (self._rates > 0))
+        self._recorded_scores = {int(column): self._bent(int(column)) for column in bent}
 
     def draw(
         self, rng: np.random.Generator, scores: np.ndarray, site: np.ndarray, arm: np.ndarray
@@ -51,23 +55,31 @@ class Missingness:
         log_odds = self._intercept + self._shift[site, arm] - self._slope * scores
         return rng.random(scores.shape) >= np.where(self._rates > 0, expit(log_odds), 0.0)
 
-    def as_recorded(self, scores: np.ndarray) -> np.ndarray:
+    def as_recorded(self, scores: np.ndarray, arm: np.ndarray) -> np.ndarray:
         """Return the scores bent so that the *recorded* ones are standard normal.
 
         Published quartiles are those of recorded values. Where low values are missing more
         often, the values recorded would otherwise lie above them.
         """
         bent = scores.copy()
-        grid = np.linspace(-6, 6, 1201)
-        for column in np.flatnonzero((self._slope > 0) & (self._rates > 0)):
-            log_odds = self._intercept[column] + self._shift[:, :, column, None]
-            missing = expit(log_odds - self._slope[column] * grid)
-            recorded = 1 - np.einsum("sa,sag->g", self._share, missing)
-            density = recorded * np.exp(-0.5 * grid**2)
-            cumulative = np.cumsum(density) - density / 2
-            normal = ndtri(np.clip(cumulative / density.sum(), 1e-12, 1 - 1e-12))
-            bent[:, column] = np.interp(scores[:, column], grid, normal)
+        for one in np.unique(arm):
+            rows = arm == one
+            for column, normal in self._recorded_scores.items():
+                bent[rows, column] = np.interp(scores[rows, column], _GRID, normal[one])
         return bent
+
+    def _bent(self, column: int) -> np.ndarray:
+        """Normal score, by arm, that each grid point has among the recorded values."""
+        log_odds = self._intercept[column] + self._shift[:, :, column, None]
+        missing = expit(log_odds - self._slope[column] * _GRID)
+        recorded = (
+            1
+            - np.einsum("sa,sag->ag", self._share, missing)
+            / np.maximum(self._share.sum(axis=0), 1e-300)[:, None]
+        )
+        density = recorded * np.exp(-0.5 * _GRID**2)
+        cumulative = np.cumsum(density, axis=1) - density / 2
+        return ndtri(np.clip(cumulative / density.sum(axis=1, keepdims=True), 1e-12, 1 - 1e-12))
 
     def _calibrated(self) -> np.ndarray:
         rates = np.maximum(self._rates, 1e-6)

@@ -43,7 +43,7 @@ def measure(data: Path, per_arm: int = 20_000, seed: int = 20260) -> dict[str, p
     Returns
     -------
     dict of str to DataFrame
-        ``rates``, ``labs``, ``missing``, ``effects`` and ``discrimination``.
+        ``rates``, ``labs``, ``missing``, ``effects``, ``discrimination`` and ``easix``.
     """
     facts = read_facts(data)
     patients = per_arm * len(facts.targets)
@@ -59,6 +59,7 @@ def measure(data: Path, per_arm: int = 20_000, seed: int = 20260) -> dict[str, p
         "missing": missing(cohort, facts),
         "effects": effects(complete, Generator(plain, seed, {}, data)),
         "discrimination": discrimination(cohort, truth, facts),
+        "easix": easix(cohort, facts),
     }
 
 
@@ -83,12 +84,12 @@ def rates(cohort: pd.DataFrame, truth: pd.DataFrame, facts: Facts) -> pd.DataFra
 def labs(cohort: pd.DataFrame, facts: Facts) -> pd.DataFrame:
     """Compare quartiles of the recorded values with their targets, per variable and disease.
 
-    Age is left out: some products are limited to children or adults.
+    Age and body-mass index are left out: some products are given to children only.
     """
     diseases = facts.targets["disease"].drop_duplicates()
     rows = []
     for variable in facts.labs["variable"].drop_duplicates():
-        if variable == "age":
+        if variable in ("age", "bmi"):
             continue
         for disease, target in zip(diseases, facts.quartiles(variable, diseases), strict=True):
             if np.isnan(target).any():
@@ -96,9 +97,16 @@ def labs(cohort: pd.DataFrame, facts: Facts) -> pd.DataFrame:
             values = cohort.loc[cohort["disease"] == disease, variable].dropna()
             observed = values.quantile([0.25, 0.5, 0.75]).to_numpy()
             deviation = 100 * np.abs(observed / target - 1).max()
-            rows.append((variable, disease, *target, *observed, deviation))
+            rows.append((variable, disease, len(values), *target, *observed, deviation))
     names = ["q25", "median", "q75"]
-    columns = ["variable", "disease", *names, *(f"observed_{n}" for n in names), "worst_pct"]
+    columns = [
+        "variable",
+        "disease",
+        "recorded",
+        *names,
+        *(f"observed_{n}" for n in names),
+        "worst_pct",
+    ]
     return pd.DataFrame(rows, columns=columns)
 
 
@@ -144,12 +152,9 @@ def effects(complete: pd.DataFrame, generator: Generator) -> pd.DataFrame:
             # A therapy class that never gets a treatment has no effect of it to refit.
             present = x[chosen].std(axis=0) > 0
             design = np.hstack([x[chosen][:, present], intercepts])
-            model = LogisticRegression(
-                C=1e6, fit_intercept=False, solver="newton-cholesky", max_iter=100
-            )
-            model.fit(design, complete["crs_grade"].to_numpy()[chosen] >= grade)
+            event = complete["crs_grade"].to_numpy()[chosen] >= grade
             refitted = np.full(len(table), np.nan)
-            refitted[present] = model.coef_[0, : present.sum()]
+            refitted[present] = _logistic(design, event)[: present.sum()]
             for position in np.flatnonzero(present):
                 rows.append(
                     {
@@ -199,6 +204,31 @@ def discrimination(cohort: pd.DataFrame, truth: pd.DataFrame, facts: Facts) -> p
     return pd.DataFrame(rows)
 
 
+def easix(cohort: pd.DataFrame, facts: Facts) -> pd.DataFrame:
+    """Odds ratio per doubling of EASIX, which the generator never uses, within CAR-T products."""
+    modality = facts.targets.drop_duplicates("therapy").set_index("therapy")["modality"]
+    raw = cohort["ldh"] * cohort["creatinine"] / cohort["platelets"]
+    doubling = np.log2(raw.to_numpy())
+    car_t = (cohort["therapy"].map(modality) == "car_t") & raw.notna()
+    rows = []
+    for label, chosen in (
+        ("CAR-T", car_t),
+        *((f"CAR-T in {name}", car_t & (cohort["disease"] == name)) for name in ("LBCL", "B-ALL")),
+    ):
+        arms = pd.get_dummies(cohort.loc[chosen, "therapy"] + cohort.loc[chosen, "disease"])
+        design = np.column_stack([doubling[chosen], arms.to_numpy(dtype=float)])
+        for name in ("any", "ge3"):
+            event = cohort.loc[chosen, "crs_grade"] >= OUTCOMES[name].at_least
+            coefficients = _logistic(design, event.to_numpy())
+            rows.append((label, name, float(np.exp(coefficients[0]))))
+    return pd.DataFrame(rows, columns=["therapies", "outcome", "odds_ratio"])
+
+
+def _logistic(design: np.ndarray, event: np.ndarray) -> np.ndarray:
+    model = LogisticRegression(C=1e6, fit_intercept=False, solver="newton-cholesky", max_iter=100)
+    return np.asarray(model.fit(design, event).coef_[0])
+
+
 def to_markdown(measured: dict[str, pd.DataFrame]) -> str:
     """Write the measured tables as Markdown, with one line of verdict each."""
     rates, labs = measured["rates"], measured["labs"]
@@ -216,7 +246,7 @@ def to_markdown(measured: dict[str, pd.DataFrame]) -> str:
         "risk shows how close the calibration itself is.",
         _table(rates, 2),
         "### Laboratory values: worst deviation of a quartile (per cent), over diseases",
-        _table(near[["variable", "disease", "worst_pct"]].sort_values("worst_pct"), 1),
+        _table(near[["variable", "disease", "recorded", "worst_pct"]].sort_values("worst_pct"), 1),
         "### Missing values (per cent)",
         _table(measured["missing"], 1),
         "### Effects (log-odds), stated and refitted",
@@ -224,6 +254,8 @@ def to_markdown(measured: dict[str, pd.DataFrame]) -> str:
         _table(fitted, 3),
         "### Discrimination of the true risk (AUROC)",
         _table(measured["discrimination"], 3),
+        "### EASIX, which is no input: odds ratio per doubling",
+        _table(measured["easix"], 2),
     ]
     return "\n\n".join(parts)
 
