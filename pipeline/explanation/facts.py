@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline.explanation.contributions import EXAMPLES, Explanations
+from pipeline.explanation.pictures import picture_facts
 from pipeline.explanation.style import Picture
 
 
@@ -25,11 +26,12 @@ def explanation_facts(
     -------
     dict
         ``patients`` explained; ``largest_gap`` between base plus contributions and log-odds;
-        ``outcomes``: per outcome its label, whether the risk varies at all, the share of
-        patients whose risk is capped by a lower grade's, and the importance of each source;
+        ``outcomes``: label, whether the risk varies at all, and the share of patients whose
+        risk a lower grade's caps; ``importance`` of the sources that move a risk;
         ``examples``: percentile and risk of the example patients; ``pictures``.
     """
     total = explanations.base + explanations.contributions.sum(axis=1)
+    moving = importance[importance["mean_abs"] > 0]
     k = explanations.column(primary)
     return {
         "patients": len(explanations.patients),
@@ -37,36 +39,17 @@ def explanation_facts(
         "primary_outcome": primary,
         "leading": leading,
         "outcomes": {
-            outcome: _outcome_facts(explanations, importance, outcome)
-            for outcome in explanations.outcomes
+            outcome: {
+                "label": label,
+                "varies": outcome in set(moving["outcome"]),
+                "capped_share": float(np.mean(explanations.explained_by[:, i] != i)),
+            }
+            for i, (outcome, label) in enumerate(explanations.outcomes.items())
         },
+        "importance": moving.to_dict(orient="records"),
         "examples": {
             name: {"percentile": EXAMPLES[name], "risk": float(explanations.risk[row, k])}
             for name, row in examples.items()
         },
-        "pictures": [
-            {
-                "file": f"{picture.name}.png",
-                "svg": f"{picture.name}.svg" if picture.svg else None,
-                "outcome": picture.outcome,
-                "title": picture.title,
-                "alt": picture.alt,
-                "table": picture.table,
-                "patient_level": picture.patient_level,
-            }
-            for picture in pictures
-        ],
-    }
-
-
-def _outcome_facts(
-    explanations: Explanations, importance: pd.DataFrame, outcome: str
-) -> dict[str, Any]:
-    k = explanations.column(outcome)
-    rows = importance[(importance["outcome"] == outcome) & (importance["mean_abs"] > 0)]
-    return {
-        "label": explanations.outcomes[outcome],
-        "varies": bool(len(rows)),
-        "capped_share": float(np.mean(explanations.explained_by[:, k] != k)),
-        "importance": rows.drop(columns="outcome").to_dict(orient="records"),
+        "pictures": picture_facts(pictures),
     }

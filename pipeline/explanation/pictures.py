@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import pandas as pd
 
@@ -61,3 +62,20 @@ def draw_pictures(
         progress("drawing", done, len(tasks))
         drawn.append(draw())
     return [picture for picture in drawn if picture is not None]
+
+
+def picture_facts(pictures: list[Picture]) -> list[dict[str, Any]]:
+    """What the card and the registry must know of each picture."""
+    return [
+        {
+            "name": picture.name,
+            "file": f"{picture.name}.png",
+            "svg": f"{picture.name}.svg" if picture.svg else None,
+            "outcome": picture.outcome,
+            "title": picture.title,
+            "alt": picture.alt,
+            "table": picture.table,
+            "patient_level": picture.patient_level,
+        }
+        for picture in pictures
+    ]
