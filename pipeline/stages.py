@@ -144,8 +144,9 @@ def explain(job: Job) -> str:
     from pipeline.explanation.contributions import example_rows, example_table
     from pipeline.explanation.contributions import explain as explain_risks
     from pipeline.explanation.dependence import grouped_dependence
+    from pipeline.explanation.facts import explanation_facts
     from pipeline.explanation.importance import global_importance, leading_sources
-    from pipeline.explanation.pictures import draw_pictures, picture_facts
+    from pipeline.explanation.pictures import draw_pictures
 
     config, settings, primary = job.config, job.config.explanation, job.config.primary_outcome
     found = explain_risks(_artifact(job), _cohort(job), settings.rows, config.seed)
@@ -168,14 +169,8 @@ def explain(job: Job) -> str:
         (job.out / f"{picture.name}.png").write_bytes(picture.png)
         if picture.svg is not None:
             (job.out / f"{picture.name}.svg").write_bytes(picture.svg)
-    _write(
-        job.out / "explanation.json",
-        {
-            "patients": len(found.patients),
-            "importance": importance.to_dict("records"),
-            "pictures": picture_facts(pictures),
-        },
-    )
+    facts = explanation_facts(found, importance, leading, examples, primary, pictures)
+    _write(job.out / "explanation.json", facts)
     first = importance[importance["outcome"] == primary].head(3)["label"]
     return f"{primary} is moved most by {', '.join(first)}"
 

@@ -82,7 +82,7 @@ def test_zero_lymphocytes_leave_ratios_missing():
 def test_a_missing_input_makes_the_score_missing(name):
     inputs = BY_NAME[name].inputs
     for absent in inputs:
-        values = {i: 1.0 for i in inputs} | {absent: np.nan}
+        values = dict.fromkeys(inputs, 1.0) | {absent: np.nan}
         assert np.isnan(score(name, **values)), absent
 
 
