@@ -136,7 +136,7 @@ def draw_groups(
             text = source.label if source.kind == "categorical" else source.heading
             axes.set_title(wrapped(text, 28), size=9.5, color=INK, loc="left", pad=4)
             if column == 0:
-                axes.set_ylabel(_AXIS, size=9)
+                axes.set_ylabel("Log-odds contribution", size=9)
             plain_frame(axes, "left", "bottom")
         hollow = " Hollow: value missing." if (groups["level"] == MISSING).any() else ""
         head(figure, title, f"Means of groups of patients; bars: quartiles.{hollow}")
@@ -185,7 +185,7 @@ def _set_ticks(axes: Axes, source: Source, ticks: Ticks, longest: int) -> None:
     words = source.kind == "categorical"
     axes.set_xticks(
         at,
-        [shortened(text, longest) for text in texts],
+        [shortened(text.replace("_", " "), longest) for text in texts],
         rotation=40 if words else 0,
         ha="right" if words else "center",
         rotation_mode="anchor" if words else "default",

@@ -63,7 +63,7 @@ class Source:
         if pd.isna(value):
             return MISSING
         if self.kind == "categorical":
-            return str(value)
+            return str(value).replace("_", " ")
         if self.kind == "binary":
             return "yes" if value else "no"
         space = "" if self.unit == "%" else " "
