@@ -17,6 +17,8 @@ FEWEST = 30
 ZERO_SHARE = 0.05
 PREFERRED_SHARE = 0.30
 WHOLE_SHARE = 0.9
+# Largest spread (log10) per power of ten that leaves a gap between bulk and fallen values.
+NARROW = 0.11
 
 
 def lost_zeros(material: Material) -> Iterator[Finding]:
@@ -30,7 +32,7 @@ def lost_zeros(material: Material) -> Iterator[Finding]:
     for name, digits in columns.items():
         zeros = int((digits == 0).sum())
         p = len(columns) * binom.cdf(zeros, len(digits), 0.1)
-        if p <= material.settings.alpha and zeros / len(digits) < ZERO_SHARE:
+        if p <= material.settings.alpha_error and zeros / len(digits) < ZERO_SHARE:
             yield Finding(
                 "lost_zeros",
                 "error",
@@ -48,9 +50,9 @@ def shifted_point(material: Material) -> Iterator[Finding]:
 
     Statistic: values whose tenfold or hundredfold lies within the middle of the column
     while they themselves lie beyond four spreads below it, with the gap between empty of
-    others. Columns that spread over a power of ten cannot be judged this way.
+    others. Wide columns have no such gap and cannot be judged.
     """
-    for variable in material.numeric:
+    for variable in material.measured:
         values = material.cohort[variable.name].dropna().to_numpy()
         values = values[values > 0]
         if len(values) < FEWEST or len(np.unique(values)) < 10:
@@ -59,9 +61,9 @@ def shifted_point(material: Material) -> Iterator[Finding]:
         low, median, high = np.quantile(logs, [0.3, 0.5, 0.9])
         # The lower half may hold lost digits: measure the spread mostly above it.
         spread = max((high - low) / (1.2816 + 0.5244), 0.01)
-        if spread > 0.22:
-            continue
         for power in (1, 2):
+            if spread > NARROW * power:
+                continue
             fallen = (logs < median - 4 * spread) & (np.abs(logs + power - median) < 3 * spread)
             between = (logs < median - 3.5 * spread) & (logs > median - power + 3.5 * spread)
             count = int(fallen.sum())
@@ -87,7 +89,7 @@ def preferred_digits(material: Material) -> Iterator[Finding]:
     for name, digits in _whole_number_columns(material).items():
         share = float(np.isin(digits, (0, 5)).mean())
         p = binom.sf((np.isin(digits, (0, 5))).sum() - 1, len(digits), 0.2)
-        if share >= PREFERRED_SHARE and p <= material.settings.alpha:
+        if share >= PREFERRED_SHARE and p <= material.settings.alpha_error:
             yield Finding(
                 "preferred_digits",
                 "note",

@@ -13,7 +13,7 @@ from pipeline.cohort.dictionary import Dictionary, Variable
 from pipeline.config import Audit, Outcome
 
 # A level of fewer patients joins the other rare levels: it cannot be adjusted for.
-RARE_LEVEL = 5
+RARE_LEVEL = 8
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,11 @@ class Material:
     def numeric(self) -> list[Variable]:
         """Numeric variables that may become predictors and hold a value."""
         return [v for v in self.predictors if v.kind == "numeric" and self._held(v)]
+
+    @cached_property
+    def measured(self) -> list[Variable]:
+        """Numeric labs and vital signs: of one scale, while age spans children and adults."""
+        return [v for v in self.numeric if v.role in ("lab", "vital")]
 
     @cached_property
     def sample(self) -> pd.DataFrame:
@@ -111,12 +116,12 @@ class Material:
     def adjustment(self) -> np.ndarray:
         """Orthonormal basis of what missingness and outcome may both depend on.
 
-        The intercept and indicators of the strata's columns, of the categorical treatment
-        variables and of the sites; patients x rank.
+        The intercept and indicators of the strata's columns and of the sites; patients x
+        rank. Few on purpose: each column costs power in small cohorts.
         """
         parts = [np.ones((len(self.sample), 1))]
         for variable in self.dictionary:
-            groups = variable.name in self.settings.strata or variable.role in ("site", "treatment")
+            groups = variable.name in self.settings.strata or variable.role == "site"
             if groups and variable.kind == "categorical" and variable.timing == "baseline":
                 parts.append(_indicators(self.sample[variable.name]))
         design = np.column_stack(parts)
@@ -126,6 +131,13 @@ class Material:
     def adjusted(self, values: np.ndarray) -> np.ndarray:
         """Return the residuals of a least-squares fit on the adjustment, column by column."""
         return values - self.adjustment @ (self.adjustment.T @ values)
+
+    def adjusted_ranks(self, values: np.ndarray) -> np.ndarray:
+        """Return the ranks that the adjustment leaves over; missing values stay missing."""
+        ranks = pd.Series(values).rank(pct=True)
+        residual = self.adjusted(ranks.fillna(ranks.mean()).to_numpy()) if ranks.any() else ranks
+        # Patients alike in value and groups stay tied despite rounding.
+        return np.where(ranks.isna(), np.nan, np.round(residual, 9))
 
     def _held(self, variable: Variable) -> bool:
         return bool(self.cohort[variable.name].notna().any())

@@ -67,7 +67,7 @@ def missingness_by_outcome(material: Material) -> Iterator[Finding]:
     )
     warn, grave = settings.missingness_auroc
     for column, name in enumerate(names):
-        if p[column].min() > settings.alpha:
+        if p[column].min() > settings.alpha_warning:
             continue
         aurocs = [
             stratified_auroc(indicators[:, column], event.to_numpy(), material.strata).estimate
@@ -78,11 +78,12 @@ def missingness_by_outcome(material: Material) -> Iterator[Finding]:
         effect = max(aurocs[best], 1 - aurocs[best])
         if effect < warn:
             continue
+        grave_p = p[column, best] <= settings.alpha_error
         outcome = str(material.events.columns[best])
         direction = "events" if aurocs[best] > 0.5 else "patients without the event"
         yield Finding(
             "missingness_by_outcome",
-            "error" if effect >= grave else "warning",
+            "error" if grave_p and effect >= grave else "warning",
             f"'{name}' is missing more often in {direction} of '{outcome}' than therapy and site "
             f"explain: AUROC of its absence {effect:.2f}, p {p[column, best]:.2g}"
             f"{material.sampled}.",
@@ -123,10 +124,10 @@ def joint_missingness(material: Material) -> Iterator[Finding]:
     p = (1 + int((null >= observed).sum())) / (1 + permutations)
     auroc = stratified_auroc(score[:, 0], event, material.strata).estimate
     warn, grave = settings.joint_missingness_auroc
-    if p <= settings.alpha and auroc >= warn:
+    if p <= settings.alpha_warning and auroc >= warn:
         yield Finding(
             "joint_missingness",
-            "error" if auroc >= grave else "warning",
+            "error" if p <= settings.alpha_error and auroc >= grave else "warning",
             f"Which values are missing predicts '{material.primary}' with a cross-validated "
             f"AUROC of {auroc:.2f} within therapies, p {p:.2g}{material.sampled}.",
             "Find out why values are missing before any model is believed; "

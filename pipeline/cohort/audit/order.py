@@ -38,7 +38,10 @@ def order_by_outcome(material: Material) -> Iterator[Finding]:
     for column, what in enumerate(orders):
         auroc = stratified_auroc(places[:, column], event, material.strata).estimate
         effect = max(auroc, 1 - auroc)
-        if p[column, 0] <= material.settings.alpha and effect >= material.settings.order_auroc:
+        if (
+            p[column, 0] <= material.settings.alpha_warning
+            and effect >= material.settings.order_auroc
+        ):
             yield Finding(
                 "order_by_outcome",
                 "warning",

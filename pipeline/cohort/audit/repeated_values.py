@@ -30,6 +30,8 @@ def filled_by_class(material: Material) -> Iterator[Finding]:
     own grade gave one published table an AUROC of 0.98.
     """
     settings = material.settings
+    if not material.partitions:
+        return
     names = [v.name for v in material.numeric if material.sample[v.name].nunique() >= DISTINCT]
     tests = 2 * len(names) * len(material.partitions)
     for name in names:
@@ -41,7 +43,7 @@ def filled_by_class(material: Material) -> Iterator[Finding]:
         ]
         p, odds_ratio, copies, partition = min(results, key=lambda r: r[0])
         p = min(1.0, p * tests)
-        if p <= settings.alpha and odds_ratio >= settings.repeated_odds_ratio:
+        if p <= settings.alpha_error and odds_ratio >= settings.repeated_odds_ratio:
             yield Finding(
                 "filled_by_class",
                 "error",
@@ -93,27 +95,26 @@ def _concentration(values: np.ndarray, classes: np.ndarray, kind: str) -> tuple[
         own = classes == label
         if not SMALLEST_CLASS <= own.sum() <= len(own) - SMALLEST_CLASS:
             continue
-        value = _candidate(values[own], kind)
+        value, tried = _candidate(values[own], kind)
         first, last = np.searchsorted(values, [value, np.nextafter(value, np.inf)])
         held, within = last - first, int(own[first:last].sum())
-        if within < FEWEST_COPIES:
-            continue
         near = slice(max(0, first - NEIGHBOURS), last + NEIGHBOURS)
         window, total = own[near].size, int(own[near].sum())
-        log_p.append(hypergeom.logsf(within - 1, window, total, held))
+        tail = hypergeom.logsf(within - 1, window, total, held)
+        log_p.append(min(0.0, tail + np.log(tried)))
         if log_p[-1] < np.log(0.01):
             # Halves added to each cell keep the ratio finite.
             around = (total - within + 0.5) / (window - held - total + within + 0.5)
             odds.append((within + 0.5) / (held - within + 0.5) / around)
             copies += within
-    if not log_p:
+    if copies < FEWEST_COPIES:
         return 1.0, 1.0, 0
     return float(chi2.sf(-2 * sum(log_p), 2 * len(log_p))), float(max(odds)), copies
 
 
-def _candidate(values: np.ndarray, kind: str) -> float:
-    """Median (an occurring value) or most repeated value of a sorted class."""
+def _candidate(values: np.ndarray, kind: str) -> tuple[float, int]:
+    """Median (an occurring value) or mode of a sorted class, and among how many it was picked."""
     if kind == "median":
-        return float(values[len(values) // 2])
+        return float(values[len(values) // 2]), 1
     distinct, counts = np.unique(values, return_counts=True)
-    return float(distinct[counts.argmax()])
+    return float(distinct[counts.argmax()]), int((counts > 1).sum()) + 1

@@ -19,27 +19,33 @@ SMALLEST_CLASS = 10
 def golden_feature(material: Material) -> Iterator[Finding]:
     """A single baseline variable that separates an outcome too well.
 
-    Statistic: AUROC within strata, with a lower confidence bound after Hanley and McNeil,
-    Bonferroni-adjusted over variables and outcomes. Compared within therapies, because
-    products alone differ from 10 to 95 % in their rate. Known only afterwards, derived
-    from the outcome, or filled in with its help: whichever it is, the model is worthless.
+    Statistic: AUROC within strata, or over all pairs of the ranks that therapy, disease
+    and site leave over (small cohorts of many therapies hold few pairs within strata),
+    whichever has the higher lower confidence bound (Hanley and McNeil, Bonferroni-adjusted).
+    Products alone differ from 10 to 95 % in their rate: that must not count. Known only
+    afterwards, derived from the outcome, or filled in with its help: whichever it is, the
+    model is worthless.
     """
     settings = material.settings
-    tests = max(1, len(material.predictors) * material.events.shape[1])
+    tests = max(1, 2 * len(material.predictors) * material.events.shape[1])
+    bound = norm.isf(settings.alpha_error / tests)
+    pooled = np.zeros(len(material.sample), dtype=int)
     for variable in material.predictors:
         best: tuple[float, float, str] | None = None
         for outcome, event in material.events.items():
             occurred = event.to_numpy()
             scores = _as_score(material.sample[variable.name], variable.kind, occurred, material)
-            auroc = stratified_auroc(scores, occurred, material.strata)
-            estimate = auroc.estimate
-            if variable.kind != "categorical":
-                estimate = max(estimate, 1 - estimate)
-            floor = estimate - norm.isf(settings.alpha / tests) * auroc.standard_error(
-                min(estimate, settings.golden_auroc)
-            )
-            if best is None or floor > best[1]:
-                best = estimate, floor, str(outcome)
+            for values, strata in (
+                (scores, material.strata),
+                (material.adjusted_ranks(scores), pooled),
+            ):
+                auroc = stratified_auroc(values, occurred, strata)
+                estimate = auroc.estimate
+                if variable.kind != "categorical":
+                    estimate = max(estimate, 1 - estimate)
+                error = auroc.standard_error(min(estimate, settings.golden_auroc))
+                if best is None or estimate - bound * error > best[1]:
+                    best = estimate, estimate - bound * error, str(outcome)
         if best and best[0] >= settings.golden_auroc and best[1] > settings.golden_floor:
             yield Finding(
                 "golden_feature",
@@ -76,7 +82,7 @@ def constant_within_class(material: Material) -> Iterator[Finding]:
                     continue
                 same = known & (values == held[0])
                 p = tests * np.exp(_log_probability_all_share(members, same, known, strata))
-                if p <= settings.alpha:
+                if p <= settings.alpha_error:
                     yield Finding(
                         "constant_within_class",
                         "error",
@@ -97,8 +103,8 @@ def group_equals_outcome(material: Material) -> Iterator[Finding]:
     Statistic: probability that a group's patients all share their outcome, each at the
     rate of the same therapy elsewhere (for a therapy: of all others); Bonferroni-adjusted
     over groups. An error where this holds for a site, or where every group of a column is
-    pure: the cohort was then put together by outcome. A single pure therapy only warns,
-    because published rates reach 0 and 100 %.
+    pure: the cohort was then put together by outcome. A therapy in which all have the
+    outcome warns; one in which nobody has is a note, because published rates reach zero.
     """
     if material.primary not in material.events:
         return
@@ -110,14 +116,15 @@ def group_equals_outcome(material: Material) -> Iterator[Finding]:
         labels = material.sample[variable.name]
         codes = pd.factorize(labels)[0]
         strata = material.strata if variable.role == "site" else np.zeros(len(event), dtype=int)
-        pure, all_pure = _pure_groups(codes, event, strata, material.settings.alpha)
+        pure, all_pure = _pure_groups(codes, event, strata, material.settings.alpha_error)
+        some_with_all = bool(event[np.isin(codes, np.flatnonzero(pure))].any())
         if not pure.any():
             continue
         grave = variable.role == "site" or all_pure
         patients = int(np.isin(codes, np.flatnonzero(pure)).sum())
         yield Finding(
             "group_equals_outcome",
-            "error" if grave else "warning",
+            "error" if grave else "warning" if some_with_all else "note",
             f"In {int(pure.sum())} of the groups of '{variable.name}' all patients, or none, have "
             f"'{material.primary}', beyond chance{material.sampled}.",
             "Check how the outcome was recorded in these groups, and whether patients were "

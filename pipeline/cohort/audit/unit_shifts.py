@@ -87,8 +87,8 @@ def mixed_units(material: Material) -> Iterator[Finding]:
     binomial, Bonferroni-adjusted. Only columns with ``usual`` limits are judged: others,
     such as marrow blasts, may have two modes by nature.
     """
-    tests = max(1, 8 * len(material.numeric))
-    for variable in material.numeric:
+    tests = max(1, 8 * len(material.measured))
+    for variable in material.measured:
         values = material.cohort[variable.name].dropna().to_numpy()
         values = values[values > 0]
         if variable.usual is None or len(np.unique(values)) < 10:
@@ -109,7 +109,7 @@ def mixed_units(material: Material) -> Iterator[Finding]:
             half_way = _within(logs, (place + centre) / 2, window)
             p = tests * binom.sf(away - 1, away + half_way, 0.5) if away else 1.0
             enough = away >= max(4, 0.01 * len(logs))
-            if enough and p <= material.settings.alpha:
+            if enough and p <= material.settings.alpha_error:
                 yield Finding(
                     "mixed_units",
                     "error",
@@ -163,7 +163,7 @@ def _shifted_sites(
     size = np.bincount(site)
     large = np.flatnonzero(size >= SMALLEST_SITE)
     tests = max(1, len(material.numeric) * len(large) * len(POWERS_OF_TEN))
-    threshold = np.log(tests / material.settings.alpha)
+    threshold = np.log(tests / material.settings.alpha_error)
     for label in large:
         own = site == label
         if (~own).sum() < SMALLEST_SITE:

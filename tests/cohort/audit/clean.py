@@ -11,9 +11,11 @@ import numpy as np
 import pandas as pd
 
 from pipeline.cohort.dictionary import Dictionary, read_dictionary
-from pipeline.config import Outcome
+from pipeline.config import Outcome, SyntheticSource
+from pipeline.ingest.synthetic import draw_cohort
 
-FULL = read_dictionary(Path(__file__).parents[3] / "configs" / "variables.yaml")
+ROOT = Path(__file__).parents[3]
+FULL = read_dictionary(ROOT / "configs" / "variables.yaml")
 OUTCOMES = {
     "any": Outcome(column="crs_grade", at_least=1, label="CRS"),
     "ge2": Outcome(column="crs_grade", at_least=2, label="CRS of grade 2 or more"),
@@ -54,6 +56,13 @@ BY_DISEASE = {
 }
 
 
+def generated_cohort(patients: int, seed: int) -> tuple[pd.DataFrame, Dictionary]:
+    """Draw a cohort from the shipped generator, with its default settings."""
+    source = SyntheticSource(kind="synthetic", patients=patients)
+    cohort = draw_cohort(source, seed, OUTCOMES, ROOT / "data")[0]
+    return cohort, FULL.restricted_to(cohort)
+
+
 def clean_cohort(patients: int, seed: int) -> tuple[pd.DataFrame, Dictionary]:
     """Draw a cohort without faults, and the dictionary of its columns."""
     rng = np.random.default_rng([seed, patients])
@@ -80,10 +89,12 @@ def clean_cohort(patients: int, seed: int) -> tuple[pd.DataFrame, Dictionary]:
     latent += rng.logistic(size=patients)
     cuts = np.array([THERAPIES[t][1:] for t in therapy])
     grade = (latent[:, None] + cuts > 0).sum(axis=1).astype(float)
+    young, old = rng.gamma(6, 3.5, patients), rng.normal(62, 9, patients)
+    temperature = 36.7 + 0.3 * inflammation.clip(-1) + rng.normal(0, 0.25, patients)
     columns = {
         "patient_id": [f"P{i:06d}" for i in range(1, patients + 1)],
         "site": [f"centre {s + 1}" for s in site],
-        "age": np.round(np.where(disease == "B-ALL", rng.gamma(6, 3.5, patients), 62 + 9 * inflammation * 0.2 + rng.normal(0, 9, patients))).clip(1, 90),
+        "age": np.where(disease == "B-ALL", young, old).round().clip(1, 90),
         "sex": rng.choice(["female", "male"], patients),
         "ecog": ecog.astype(float),
         "disease": disease,
@@ -93,11 +104,11 @@ def clean_cohort(patients: int, seed: int) -> tuple[pd.DataFrame, Dictionary]:
         "prior_lines": rng.poisson(2.5, patients).astype(float) + 1,
         "bridging": rng.choice(["none", "response", "no response"], patients),
         **raw,
-        "temperature": np.round(36.7 + 0.3 * inflammation.clip(-1) + rng.normal(0, 0.25, patients), 1),
+        "temperature": temperature.round(1),
         "systolic_bp": np.round(rng.normal(122, 15, patients)),
         "crs_grade": grade,
         "grading_system": "ASTCT",
-    }  # fmt: skip
+    }
     cohort = pd.DataFrame(columns)
     looks_ill = 0.5 * inflammation + 0.3 * risk
     for lab, (*_, missing) in LABS.items():

@@ -28,32 +28,38 @@ def _labs(cohort: pd.DataFrame) -> list[str]:
     return [name for name in LABS if name in cohort]
 
 
+# A unit that the dictionary accepts, as factor from the canonical unit.
+OTHER_UNIT = {
+    "hemoglobin": 10,
+    "creatinine": 88.4,
+    "albumin": 10,
+    "platelets": 1000,
+    "ldh": 1 / 60,
+    "fibrinogen": 0.01,
+}
+
+
+def _another_unit(cohort: pd.DataFrame, rows: np.ndarray, name: str) -> pd.DataFrame:
+    values = cohort[name].where(~rows, cohort[name] * OTHER_UNIT[name])
+    return cohort.assign(**{name: values})
+
+
 def unit_of_column(cohort: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
     """A whole column in g/L, umol/L, per microlitre or ukat/L, read as the canonical unit."""
-    name, factor = [("hemoglobin", 10), ("creatinine", 88.4), ("albumin", 10), ("platelets", 1000),
-                    ("ldh", 1 / 60), ("fibrinogen", 0.01)][rng.integers(6)]  # fmt: skip
-    return cohort.assign(**{name: cohort[name] * factor})
+    return _another_unit(cohort, np.full(len(cohort), True), rng.choice(list(OTHER_UNIT)))
 
 
 def unit_at_one_site(cohort: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
     """The site with most patients reports one lab in another accepted unit."""
-    name, factor = [("hemoglobin", 10), ("creatinine", 88.4), ("albumin", 10), ("platelets", 1000),
-                    ("ldh", 1 / 60), ("crp", 0.1), ("fibrinogen", 0.01)][rng.integers(7)]  # fmt: skip
-    site = cohort["site"].mode()[0]
-    if cohort["site"].nunique() == 1:  # half of the rows then
-        rows = rng.random(len(cohort)) < 0.5
-        name, factor = ("creatinine", 88.4)
-    else:
-        rows = (cohort["site"] == site).to_numpy()
-    return cohort.assign(**{name: cohort[name].where(~rows, cohort[name] * factor)})
+    rows = (cohort["site"] == cohort["site"].mode()[0]).to_numpy()
+    if rows.all():  # a single site changed its unit half way
+        rows = np.arange(len(cohort)) < len(cohort) / 2
+    return _another_unit(cohort, rows, rng.choice(list(OTHER_UNIT)))
 
 
 def unit_of_some_cells(cohort: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
     """A tenth of one lab's values, anywhere, in another unit."""
-    name, factor = [("hemoglobin", 10), ("creatinine", 88.4), ("platelets", 1000),
-                    ("ldh", 1 / 60), ("fibrinogen", 0.01)][rng.integers(5)]  # fmt: skip
-    rows = rng.random(len(cohort)) < 0.1
-    return cohort.assign(**{name: cohort[name].where(~rows, cohort[name] * factor)})
+    return _another_unit(cohort, rng.random(len(cohort)) < 0.1, rng.choice(list(OTHER_UNIT)))
 
 
 def filled_by_grade(cohort: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
@@ -93,7 +99,7 @@ def jointly_missing_by_outcome(cohort: pd.DataFrame, rng: np.random.Generator) -
 def golden(cohort: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
     """A lab drawn at the height of CRS, called baseline."""
     peak = 10 ** (0.5 + cohort["crs_grade"] * 0.8 + rng.normal(0, 0.35, len(cohort)))
-    return cohort.assign(il6=np.round(peak, 1).mask(cohort["il6"].isna()))
+    return cohort.assign(crp=np.round(peak, 1).mask(cohort["crp"].isna()))
 
 
 def golden_treatment(cohort: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:

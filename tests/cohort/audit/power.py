@@ -13,7 +13,7 @@ import numpy as np
 
 from pipeline.cohort.audit import audit_cohort
 from pipeline.config import Audit
-from tests.cohort.audit.clean import OUTCOMES, clean_cohort
+from tests.cohort.audit.clean import OUTCOMES, clean_cohort, generated_cohort
 from tests.cohort.audit.faults import FAULTS
 
 CLEAN_SIZES = (60, 100, 200, 500, 1000, 2000, 5000)
@@ -26,11 +26,11 @@ def audit(cohort, dictionary, seed=1, report=None, settings=None):
     )
 
 
-def false_alarms(cohorts: int, first: int = 0) -> tuple[int, Counter, Counter]:
+def false_alarms(draw, cohorts: int, first: int = 0) -> tuple[int, Counter, Counter]:
     """Return how many clean cohorts raise an error, and which checks speak in how many."""
     alarmed, errors, warnings = 0, Counter(), Counter()
     for seed in range(first, first + cohorts):
-        cohort, dictionary = clean_cohort(CLEAN_SIZES[seed % len(CLEAN_SIZES)], seed)
+        cohort, dictionary = draw(CLEAN_SIZES[seed % len(CLEAN_SIZES)], seed)
         findings = audit(cohort, dictionary)["findings"]
         by_error = {f["check"] for f in findings if f["severity"] == "error"}
         alarmed += bool(by_error)
@@ -39,11 +39,11 @@ def false_alarms(cohorts: int, first: int = 0) -> tuple[int, Counter, Counter]:
     return alarmed, errors, warnings
 
 
-def power(name: str, cohorts: int, first: int = 0) -> tuple[int, list[int]]:
+def power(name: str, draw, cohorts: int, first: int = 0) -> tuple[int, list[int]]:
     """Return in how many spoilt cohorts the fault is found, and the seeds where it is not."""
     fault, missed = FAULTS[name], []
     for seed in range(first, first + cohorts):
-        cohort, dictionary = clean_cohort(FAULT_SIZES[seed % len(FAULT_SIZES)], 1000 + seed)
+        cohort, dictionary = draw(FAULT_SIZES[seed % len(FAULT_SIZES)], 1000 + seed)
         spoilt = fault.plant(cohort, np.random.default_rng(seed))
         findings = audit(spoilt, dictionary)["findings"]
         if not any(
@@ -56,16 +56,18 @@ def power(name: str, cohorts: int, first: int = 0) -> tuple[int, list[int]]:
 
 def table(cohorts: int) -> Iterator[str]:
     """Lines of the Markdown table."""
-    alarmed, errors, warnings = false_alarms(cohorts)
-    yield "| cohorts | found by | cohorts with it |"
-    yield "|---|---|---|"
-    raised = ", ".join(f"{check} {count}" for check, count in errors.most_common()) or "none"
-    yield f"| clean, n = 60 to 5,000 | any error ({raised}) | {alarmed} of {cohorts} |"
-    raised = ", ".join(f"{check} {count}" for check, count in warnings.most_common()) or "none"
-    yield f"| the same | a warning: {raised} | |"
+    yield "| cohorts | found by | simulator of the tests | shipped generator |"
+    yield "|---|---|---|---|"
+    clean = [false_alarms(draw, cohorts) for draw in (clean_cohort, generated_cohort)]
+    counts = " | ".join(f"{alarmed} of {cohorts}" for alarmed, _, _ in clean)
+    raised = ", ".join(f"{check} {n}" for check, n in (clean[0][1] + clean[1][1]).most_common())
+    yield f"| clean, n = 60 to 5,000 | any error ({raised or 'none'}) | {counts} |"
+    raised = ", ".join(f"{check} {n}" for check, n in (clean[0][2] + clean[1][2]).most_common())
+    yield f"| the same | warnings: {raised or 'none'} | | |"
     for name, fault in FAULTS.items():
-        found, _ = power(name, cohorts)
-        yield f"| {name}, n = 200 to 2,000 | {', '.join(fault.checks)} | {found} of {cohorts} |"
+        found = [power(name, draw, cohorts)[0] for draw in (clean_cohort, generated_cohort)]
+        counts = " | ".join(f"{n} of {cohorts}" for n in found)
+        yield f"| {name}, n = 200 to 2,000 | {', '.join(fault.checks)} | {counts} |"
 
 
 if __name__ == "__main__":
