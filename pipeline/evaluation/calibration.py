@@ -23,7 +23,7 @@ from pipeline.model.splines import curved_parts, place_knots
 EVENTS_FOR_FOUR_KNOTS = 200
 EVENTS_FOR_THREE_KNOTS = 50
 
-# Bootstrap replicates are fitted to 0.001 of their standard error; the estimate from the data
+# Bootstrap replicates are fitted to about 0.001 of their standard error; the fit to the data
 # themselves, where they start, to rounding.
 REPLICATE_TOLERANCE = 1e-3
 
@@ -197,11 +197,13 @@ def _fits(
     """Fit under all weights, starting from the fit to the data, and that from the ideal."""
     everyone = np.ones((1, len(observed)))
     start = fit_logistic(design, observed, everyone, offset, start=ideal)[0]
-    return fit_logistic(
+    fits = fit_logistic(
         design,
         observed,
-        weights,
+        weights.astype(np.float32),
         offset,
         start=start if np.isfinite(start).all() else ideal,
         tolerance=REPLICATE_TOLERANCE,
     )
+    fits[(weights == 1).all(axis=1)] = start
+    return fits

@@ -105,7 +105,10 @@ def _sorted_weights(
 def _tied_sums(values: np.ndarray, tied_from: np.ndarray) -> np.ndarray:
     if len(tied_from) == values.shape[1]:
         return values
-    return np.add.reduceat(values, tied_from, axis=1)
+    last = np.append(tied_from[1:], values.shape[1]) - 1
+    sums = np.take(np.cumsum(values, axis=1), last, axis=1)
+    sums[:, 1:] -= sums[:, :-1].copy()
+    return sums
 
 
 def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:

@@ -70,3 +70,13 @@ def test_a_prior_makes_a_fold_without_events_finite():
     )[0, 0]
     # The maximum: sum of risks equals the pull of the prior.
     assert 10 / (1 + np.exp(-found)) == pytest.approx(-0.16 * found, rel=1e-6)
+
+
+def test_single_precision_is_exact_to_a_thousandth_of_a_standard_error(data):
+    X, observed, weights = data
+    double = fit_logistic(X, observed, weights)
+    single = fit_logistic(X, observed, weights.astype(np.float32), tolerance=1e-3)
+    risk = 1 / (1 + np.exp(-(X @ double[0])))
+    information = (X * (weights[0] * risk * (1 - risk))[:, None]).T @ X
+    standard_error = np.sqrt(np.diag(np.linalg.inv(information)))
+    assert (np.abs(single - double)[0] < 1e-3 * standard_error).all()
