@@ -72,6 +72,8 @@ class Stage:
         External files that it reads.
     outside : callable
         What else it depends on, as text (an address, say).
+    stands : callable
+        Whether what it left outside its folder is still there.
     """
 
     name: str
@@ -81,6 +83,7 @@ class Stage:
     run: Callable[[Job], str]
     files: Callable[[Config], list[Path]] = lambda config: []
     outside: Callable[[Config], str] = lambda config: ""
+    stands: Callable[[Config], bool] = lambda config: True
 
 
 @dataclass(frozen=True)
@@ -122,7 +125,7 @@ def run_stages(
         for stage in _needed(stages, upto):
             begun = time.perf_counter()
             mark = _fingerprint(stage, config, run, source)
-            record = _fresh_record(run / stage.name, mark)
+            record = _fresh_record(run / stage.name, mark) if stage.stands(config) else None
             fresh = record is not None
             if record is None:
                 started(stage)

@@ -171,8 +171,57 @@ def explain(job: Job) -> str:
             (job.out / f"{picture.name}.svg").write_bytes(picture.svg)
     facts = explanation_facts(found, importance, leading, examples, primary, pictures)
     _write(job.out / "explanation.json", facts)
+    if not facts["outcomes"][primary]["varies"]:
+        return f"{primary}: every patient has the same risk, so nothing is to explain"
     first = importance[importance["outcome"] == primary].head(3)["label"]
-    return f"{primary} is moved most by {', '.join(first)}"
+    return f"{primary} is moved most by: {'; '.join(first)}"
+
+
+def register(job: Job) -> str:
+    """Log the run to MLflow, register the model, and move the aliases that the gate allows."""
+    from pipeline.registry.entry import flat_metrics, flat_params, tags
+    from pipeline.registry.register import Entry
+    from pipeline.registry.register import register as register_model
+
+    config, package = job.config, Path(__file__).parent
+    card, explained = job.run / "card", job.run / "explain"
+    gate = _read(card / "gate.json")
+    store = config.path(config.registry.store)
+    uri = _registry_address(config)
+    synthetic = (job.run / "ingest" / "truth.parquet").exists()
+    pictures = [
+        explained / picture["file"]
+        for picture in _read(explained / "explanation.json")["pictures"]
+        # Pictures of single patients leave the run folder only where nobody is real.
+        if synthetic or not picture["patient_level"]
+    ]
+    artifact = _artifact(job)
+    entry = Entry(
+        run_name=config.name,
+        model_name=config.registry.model_name,
+        experiment=config.registry.experiment,
+        params=flat_params(_read(card / "config.json")),
+        metrics=flat_metrics(_read(job.run / "evaluate" / "evaluation.json")),
+        tags=tags(
+            artifact.facts["provenance"] | {"config_sha256": file_digest(card / "config.json")},
+            gate,
+        ),
+        files={
+            "card": [card / f"model_card.{kind}" for kind in ("html", "md", "json")],
+            "explain": [*pictures, explained / "explanation.json"],
+            "evaluate": [job.run / "evaluate" / "evaluation.json"],
+            "audit": [job.run / "audit" / "audit.json"],
+        },
+        model_folder=job.run / "train" / "model",
+        entry_point=package / "serving" / "pyfunc.py",
+        package=package,
+        description=(card / "model_card.md").read_text(encoding="utf-8"),
+        champion=gate["passed"],
+    )
+    found = register_model(entry, artifact, uri, store.parent / "mlartifacts")
+    _write(job.out / "register.json", found | {"gate": gate})
+    aliases = " and ".join(found["aliases"])
+    return f"{found['model_name']} version {found['version']} is {aliases}. {gate['verdict']}"
 
 
 def _interval(figure: dict[str, Any]) -> str:
@@ -221,6 +270,17 @@ def _source_files(config: Config) -> list[Path]:
     return [dictionary, *sorted(config.path(config.source.facts).glob("*.csv"))]
 
 
+def _registry_address(config: Config) -> str:
+    from pipeline.registry.address import tracking_uri
+
+    return tracking_uri(config.path(config.registry.store))
+
+
+def _registry_stands(config: Config) -> bool:
+    local = _registry_address(config).removeprefix("sqlite:///")
+    return "://" in local or Path(local).is_file()
+
+
 STAGES = (
     Stage("ingest", "Read or draw the cohort, in canonical units.", (),
           ("seed", "dictionary", "source", "window", "outcomes", "primary_outcome"),
@@ -237,4 +297,7 @@ STAGES = (
           ("seed", "outcomes", "primary_outcome", "model", "evaluation"), evaluate),
     Stage("explain", "Say what moves the risks, in tables and pictures.", ("ingest", "train"),
           ("seed", "primary_outcome", "evaluation", "explanation"), explain),
+    Stage("register", "Register the model in MLflow; the gate decides on champion.",
+          ("ingest", "audit", "train", "evaluate", "explain", "card"),
+          ("registry",), register, outside=_registry_address, stands=_registry_stands),
 )  # fmt: skip

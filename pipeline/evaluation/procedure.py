@@ -14,7 +14,7 @@ from pipeline.config import Model as ModelSettings
 from pipeline.evaluation.comparators import score_only, therapy_only
 from pipeline.evaluation.oof import oof_frame
 from pipeline.evaluation.resampling import assign_folds, out_of_fold
-from pipeline.features.matrix import build_matrix, prior_log_odds, values_of
+from pipeline.features.matrix import build_matrix, prior_log_odds, score_values, values_of
 from pipeline.features.plan import FeaturePlan
 from pipeline.model.fitting import fit_risk_model
 from pipeline.model.training import observed_outcomes
@@ -64,9 +64,8 @@ class Procedure:
         therapies = None
         if plan.facts is not None and plan.therapy is not None:
             therapies = plan.facts.names(values[plan.therapy])
-        place = {column.name: j for j, column in enumerate(plan.columns)}
-        # The matrix holds logarithms; the scores themselves are their exponentials.
-        scores: dict[str, np.ndarray] = {name: np.exp(Z[:, place[name]]) for name in ("easix", "m_easix") if name in place}
+        found = score_values(values, plan)
+        scores = {name: found[name] for name in ("easix", "m_easix") if name in found}
         trends: list[int] = [column.trend for column in plan.columns]
         Y = observed_outcomes(cohort, outcomes)
         return cls(

@@ -9,9 +9,9 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from pipeline.features.matrix import Values
+from pipeline.features.matrix import Values, score_values
 from pipeline.features.plan import THERAPY_SOURCES, FeaturePlan
-from pipeline.features.scores import BY_NAME, compute
+from pipeline.features.scores import BY_NAME
 from pipeline.model.risk_model import PRIOR_SOURCE
 
 MISSING = "missing"
@@ -73,7 +73,7 @@ class Source:
 def sources_of(values: Values, plan: FeaturePlan) -> list[Source]:
     """List what contributions belong to, in their order: the plan's sources, then the prior."""
     variables = {variable.name: variable for variable in plan.variables}
-    scores = {score.name: score for score in plan.scores}
+    scores = score_values(values, plan)
     therapies = np.full(len(next(iter(values.values()))), None, dtype=object)
     if plan.facts is not None and plan.therapy is not None:
         therapies = plan.facts.names(values[plan.therapy])
@@ -82,11 +82,8 @@ def sources_of(values: Values, plan: FeaturePlan) -> list[Source]:
         label = plan.labels[name]
         if name in scores:
             score = BY_NAME[name]
-            parts = zip(scores[name].variables, scores[name].factors, strict=True)
-            result = compute(score, [values[v] * factor for v, factor in parts])
-            found.append(
-                Source(name, label, "", "numeric", score.scale == "log", score.floor, result)
-            )
+            log = score.scale == "log"
+            found.append(Source(name, label, "", "numeric", log, score.floor, scores[name]))
         elif plan.facts is not None and name in THERAPY_SOURCES:
             text = plan.facts.values(therapies, name)
             found.append(Source(name, label, "", "categorical", False, 0.0, text))

@@ -48,13 +48,7 @@ def build_matrix(values: Values, plan: FeaturePlan) -> np.ndarray:
     ndarray of float64, shape (n, len(plan.columns))
         NaN where a value, or any input of a score, is missing.
     """
-    sources = dict(values)
-    for score in plan.scores:
-        inputs = [
-            values[name] * factor
-            for name, factor in zip(score.variables, score.factors, strict=True)
-        ]
-        sources[score.name] = compute(BY_NAME[score.name], inputs)
+    sources = dict(values) | score_values(values, plan)
     if plan.facts is not None and plan.therapy is not None:
         names = plan.facts.names(values[plan.therapy])
         sources |= {source: plan.facts.values(names, source) for source in THERAPY_SOURCES}
@@ -63,6 +57,17 @@ def build_matrix(values: Values, plan: FeaturePlan) -> np.ndarray:
     for j, column in enumerate(plan.columns):
         matrix[:, j] = _transformed(sources[column.source], column)
     return matrix
+
+
+def score_values(values: Values, plan: FeaturePlan) -> dict[str, np.ndarray]:
+    """The plan's scores as published, not as logarithms, each of shape (n,)."""
+    return {
+        score.name: compute(
+            BY_NAME[score.name],
+            [values[v] * f for v, f in zip(score.variables, score.factors, strict=True)],
+        )
+        for score in plan.scores
+    }
 
 
 def prior_log_odds(values: Values, plan: FeaturePlan) -> tuple[np.ndarray, np.ndarray]:

@@ -35,8 +35,8 @@ class Entry:
         Figures, flat; only aggregates.
     tags : dict
         Digests, and the gate's verdict with its reasons.
-    files : list of Path
-        The card, its plots and the JSON behind them.
+    files : dict of str to list of Path
+        Folder in MLflow to files: the card, its pictures and the JSON behind them.
     model_folder : Path
         As ``write_artifact`` wrote it.
     entry_point, package : Path
@@ -53,7 +53,7 @@ class Entry:
     params: dict[str, Any]
     metrics: dict[str, float]
     tags: dict[str, str]
-    files: list[Path]
+    files: dict[str, list[Path]]
     model_folder: Path
     entry_point: Path
     package: Path
@@ -92,8 +92,9 @@ def register(entry: Entry, artifact: Artifact, uri: str, artifacts_folder: Path)
             mlflow.log_params(entry.params)
             mlflow.log_metrics(entry.metrics)
             mlflow.set_tags(entry.tags)
-            for file in entry.files:
-                mlflow.log_artifact(str(file), "card" if "card" in file.parts[-2] else None)
+            for folder, files in entry.files.items():
+                for file in files:
+                    mlflow.log_artifact(str(file), folder)
             logged = mlflow.pyfunc.log_model(
                 name="model",
                 python_model=str(entry.entry_point),
