@@ -330,7 +330,10 @@ class Explanation(Section):
 
 
 class Card(Section):
-    """What only people can know, printed on the model card as it stands here."""
+    """What only people can know, printed on the model card as it stands here.
+
+    What is "not stated" or "not assessed" is printed as not assessed.
+    """
 
     title: str
     intended_use: str
@@ -341,6 +344,14 @@ class Card(Section):
     owner: str = "not stated"
     licence: str = "not stated"
     ethics: str = "not assessed"
+    inequalities: str = "not stated"
+    bias_mitigation: str = "not stated"
+    risk_level: str = "not stated"
+    funding: str = "not stated"
+    interests: str = "not stated"
+    protocol: str = "not stated"
+    patient_involvement: str = "not stated"
+    maintenance: str = "not stated"
 
 
 class Gate(Section):

@@ -1,0 +1,257 @@
+"""Every fact that the card prints, collected from what the stages recorded.
+
+The result is the content of ``model_card.json``. HTML and Markdown print it and add nothing;
+what no stage recorded is "not assessed", with the reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pipeline.card.data import data_facts, predictor_facts
+from pipeline.card.figures import MEASURES, is_suppressed, number, percent, unknown
+from pipeline.card.limits import limits, warnings
+from pipeline.card.method import method_facts
+from pipeline.card.performance import headline, outcome_performance
+from pipeline.card.plots import describe_plots
+from pipeline.card.standards import standards_facts
+from pipeline.card.suppression import Guard
+from pipeline.config import Card, Config
+
+FORMAT = 1
+_UNSTATED = ("not stated", "not assessed", "")
+
+
+def collect(
+    config: Config,
+    ingest: Mapping[str, Any],
+    dictionary: Sequence[Mapping[str, Any]],
+    audit: Mapping[str, Any],
+    features: Mapping[str, Any],
+    train: Mapping[str, Any],
+    evaluation: Mapping[str, Any],
+    explanation: Mapping[str, Any] | None,
+    gate: Mapping[str, Any],
+    provenance: Mapping[str, Any],
+    *,
+    cohort: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Collect the facts of a run.
+
+    Parameters
+    ----------
+    config : Config
+        Its ``name, seed, outcomes, primary_outcome, card, evaluation, therapy_prior, model,
+        window, registry``.
+    ingest, dictionary, audit, features, train, evaluation : mapping
+        The stages' JSON files.
+    explanation : mapping or None
+        ``pictures``: per picture ``name, outcome, title, alt, table, patient_level``;
+        ``importance``: per outcome and source ``outcome, label, mean_abs, low, high, share``.
+    gate : mapping
+        As ``pipeline.evaluation.gate.judge`` returns it.
+    provenance : mapping
+        Digests, versions and the command that makes the run again; see `provenance_facts`.
+    cohort : mapping, optional
+        As `describe_cohort` returns it.
+
+    Returns
+    -------
+    dict
+        JSON values without NaN and without any count below ``evaluation.minimum_cell``.
+    """
+    guard = Guard(config.evaluation.minimum_cell, ingest["patients"])
+    primary = config.primary_outcome
+    performance = _performance(config, evaluation, guard)
+    facts: dict[str, Any] = {
+        "format": FORMAT,
+        "synthetic": ingest["kind"] == "synthetic",
+        "minimum_cell": guard.minimum,
+        "primary_outcome": primary,
+        "identity": _identity(config, provenance),
+        "verdict": _verdict(gate, train, guard),
+        "use": {
+            "intended_use": config.card.intended_use,
+            "intended_users": config.card.intended_users,
+            "population": config.card.population,
+            "out_of_scope": list(config.card.out_of_scope),
+        },
+        "data": data_facts(config, ingest, audit, cohort, guard),
+        "predictors": predictor_facts(dictionary, features, cohort),
+        "outcome": {
+            "horizon": config.card.horizon,
+            "definitions": [
+                {"name": name, "label": o.label, "column": o.column, "at_least": o.at_least}
+                for name, o in config.outcomes.items()
+            ],
+            "assessors": unknown("no stage records who graded, nor whether they were blinded"),
+        },
+        "model": method_facts(config, features, train, guard),
+        "performance": performance,
+        "explanation": _explanation(explanation, ingest["kind"] == "synthetic"),
+        "ethics": _ethics(config.card),
+        "provenance": provenance_facts(config, provenance),
+        "changes": unknown("no earlier registered version was compared with this one"),
+    }
+    facts["plots"] = describe_plots(performance, primary)
+    own = performance["outcomes"][primary]
+    by_therapy = config.therapy_prior is not None
+    facts["headline"] = headline(own, config.evaluation, primary, by_therapy)
+    facts["training_data"] = _training_data(facts, own)
+    facts["warnings"] = warnings(facts)
+    facts["limits"] = limits(facts, primary)
+    facts["standards"] = standards_facts(facts)
+    return facts
+
+
+def provenance_facts(config: Config, provenance: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what identifies the run, and how to make it again.
+
+    ``provenance`` may hold ``version, command, cohort_sha256, config_sha256, source_sha256,
+    model_sha256, python`` and ``packages`` (name to version); what it lacks is not assessed.
+    """
+    needed = {
+        "version": "the card is made before the model is registered",
+        "command": "the stage did not say which command made it",
+        "cohort_sha256": "the digest was not recorded",
+        "config_sha256": "the digest was not recorded",
+        "source_sha256": "the digest was not recorded",
+        "model_sha256": "the digest was not recorded",
+        "python": "the version was not recorded",
+        "packages": "the versions were not recorded",
+    }
+    found = {key: provenance.get(key) or unknown(why) for key, why in needed.items()}
+    return {"run": config.name, "seed": config.seed, **found}
+
+
+def _identity(config: Config, provenance: Mapping[str, Any]) -> dict[str, Any]:
+    labels = {name: outcome.label for name, outcome in config.outcomes.items()}
+    window = config.window
+    return {
+        "title": config.card.title,
+        "model_name": config.registry.model_name,
+        "run": config.name,
+        "predicts": labels[config.primary_outcome],
+        "also": [label for name, label in labels.items() if name != config.primary_outcome],
+        "population": config.card.population,
+        "horizon": config.card.horizon,
+        "when": (
+            f"from values known before treatment, drawn on days {number(window.first_day, 0)} to "
+            f"{number(window.last_day, 0)} (day 0 is the infusion)"
+        ),
+        "version": provenance.get("version")
+        or unknown("the card is made before the model is registered"),
+    }
+
+
+def _verdict(gate: Mapping[str, Any], train: Mapping[str, Any], guard: Guard) -> dict[str, Any]:
+    """Take the gate's judgement over, without the small counts that its sentences repeat."""
+
+    def safe(sentence: str) -> str:
+        for head in train["heads"]:
+            if head["why_not_fitted"]:
+                why = str(guard.why_not_fitted(head))
+                sentence = sentence.replace(
+                    str(head["why_not_fitted"]).rstrip("."), why.rstrip(".")
+                )
+        return sentence
+
+    kept = ("criterion", "outcome", "passed", "found", "required")
+    reasons = [
+        {key: reason.get(key) for key in kept} | {"sentence": safe(reason["sentence"])}
+        for reason in gate["reasons"]
+    ]
+    failed = sum(not reason["passed"] for reason in reasons)
+    return {
+        "passed": gate["passed"],
+        "sentence": (
+            f"Passed the gate: all {len(reasons)} criteria are met."
+            if gate["passed"]
+            else f"Refused by the gate: {failed} of {len(reasons)} criteria are not met."
+        ),
+        "verdict": safe(gate["verdict"]),
+        "reasons": reasons,
+    }
+
+
+def _performance(config: Config, evaluation: Mapping[str, Any], guard: Guard) -> dict[str, Any]:
+    missing = {"n": 0, "reason": "the outcome was not evaluated"}
+    return {
+        "definition": dict(evaluation["definition"]),
+        "measures": {
+            key: {"label": m.label, "digits": m.digits, "reading": m.reading}
+            for key, m in MEASURES.items()
+        },
+        "outcomes": {
+            name: outcome_performance(
+                evaluation["outcomes"].get(name, missing), outcome.label, guard
+            )
+            for name, outcome in config.outcomes.items()
+        },
+        "subgroups": unknown("the evaluation compares no subgroups (age, sex, disease, centre)"),
+        "transport": unknown(
+            f"folds keep whole groups of '{config.evaluation.group}' together, but no unseen "
+            "centre, therapy or later year was set aside"
+            if config.evaluation.group
+            else "no unseen centre, therapy or later year was set aside"
+        ),
+    }
+
+
+def _training_data(facts: Mapping[str, Any], own: Mapping[str, Any]) -> str:
+    data = facts["data"]
+    kind = "Synthetic" if facts["synthetic"] else "Real"
+    parts = [f"{kind} patients: {number(data['patients'], 0)}"]
+    label = facts["identity"]["predicts"]
+    if isinstance(own["events"], int):
+        parts.append(f"{number(own['events'], 0)} with {label} ({percent(own['prevalence'])})")
+    elif is_suppressed(own["events"]):
+        parts.append(f"patients with {label}: {own['events']['because']}")
+    sites = data["sites"]
+    parts.append(
+        f"{sites} centre{'s' if sites != 1 else ''}"
+        if isinstance(sites, int)
+        else "centres not assessed"
+    )
+    therapies = data["groups"].get("therapy", {}).get("counts")
+    if therapies:
+        parts.append(f"{len(therapies)} {'therapies' if len(therapies) != 1 else 'therapy'}")
+    return "; ".join(parts) + "."
+
+
+def _explanation(explanation: Mapping[str, Any] | None, synthetic: bool) -> Any:
+    if explanation is None:
+        return unknown("the explain stage left nothing")
+    shown = ("name", "outcome", "title", "alt", "table")
+    pictures = [p for p in explanation.get("pictures", []) if synthetic or not p["patient_level"]]
+    return {
+        "pictures": [{key: picture[key] for key in shown} for picture in pictures],
+        "kept_back": len(explanation.get("pictures", [])) - len(pictures),
+        "importance": [
+            {key: row[key] for key in ("outcome", "label", "mean_abs", "low", "high", "share")}
+            for row in explanation.get("importance", [])
+        ],
+    }
+
+
+def _ethics(card: Card) -> dict[str, Any]:
+    stated = {
+        "statement": card.ethics,
+        "owner": card.owner,
+        "licence": card.licence,
+        "funding": card.funding,
+        "interests": card.interests,
+        "protocol": card.protocol,
+        "patient_involvement": card.patient_involvement,
+        "inequalities": card.inequalities,
+        "bias_mitigation": card.bias_mitigation,
+        "maintenance": card.maintenance,
+        "risk_level": card.risk_level,
+    }
+    return {
+        key: unknown(f"the config does not say (card.{'ethics' if key == 'statement' else key})")
+        if text.strip().lower() in _UNSTATED
+        else text
+        for key, text in stated.items()
+    }

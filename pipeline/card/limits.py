@@ -1,0 +1,124 @@
+"""What a reader must hold against the model: drawn from the run's own figures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pipeline.card.figures import is_unknown, number, percent, with_interval
+
+RESEARCH_USE = (
+    "Research use only. This model is not a medical device and has not been validated in "
+    "patients. It must not guide dosing, prophylaxis, admission or discharge."
+)
+SYNTHETIC = (
+    "Every figure on this card comes from synthetic patients. It shows how well the pipeline "
+    "recovers the assumptions it built into those patients, not how accurate it would be in a "
+    "clinic."
+)
+PRIOR_ALONE = (
+    "This model must not be used. Too few patients were available to fit anything: every risk "
+    "is the published rate of the therapy, at most recalibrated in the large, and no value of "
+    "the patient changes it."
+)
+SOME_PRIOR_ALONE = (
+    "For some outcomes nothing was fitted: their risk is the published rate of the therapy, "
+    "which no value of the patient changes."
+)
+
+
+def warnings(facts: Mapping[str, Any]) -> list[str]:
+    """Return the sentences that stand on the first screen, the gravest first."""
+    heads = facts["model"]["heads"]
+    found = []
+    if not any(head["fitted"] for head in heads):
+        found.append(PRIOR_ALONE)
+    elif not all(head["fitted"] for head in heads):
+        found.append(SOME_PRIOR_ALONE)
+    found.append(RESEARCH_USE)
+    if facts["synthetic"]:
+        found.append(SYNTHETIC)
+    return found
+
+
+def limits(facts: Mapping[str, Any], primary: str) -> list[dict[str, str]]:
+    """Return limits and known failure modes, each with a heading and one or two sentences."""
+    own = facts["performance"]["outcomes"][primary]
+    found = [
+        _entry("Never validated outside its own cohort", (
+            "All figures come from cross-validation on the training cohort. Transport to other "
+            "centres, years or therapies is not assessed."
+        )),
+        *_sample_size(facts),
+        *_interval(facts, own),
+        *_calibration(own),
+        _entry("Therapies", (
+            "A therapy that training never saw gets its published rate and says so; one without "
+            "a rate of its own gets that of its kind; an unknown one gets no risk."
+        )),
+        _entry("Missing values", (
+            "Missing values are filled with the training cohort's typical ones, so a sparse "
+            "record gives an ordinary-looking risk. Where fewer than "
+            f"{facts['model']['minimum_present']} of the leading predictors are known, the model "
+            "abstains."
+        )),
+        _entry("Treatment changes the outcome", (
+            "Prophylaxis and early tocilizumab or steroids lower the grade that is recorded. The "
+            "risk is the one under the care these patients received, not the one without care."
+        )),
+        _entry("Associations, not causes", (
+            "A contribution says what the model leans on. Changing a value in the patient need "
+            "not change the risk."
+        )),
+        _entry("In use", (
+            "No monitoring of drift, alerts or outcomes is part of this model. None of the "
+            "decisions it might inform has been tested."
+        )),
+    ]  # fmt: skip
+    if facts["synthetic"]:
+        found.insert(0, _entry("Synthetic patients", SYNTHETIC))
+    return found
+
+
+def _entry(heading: str, text: str) -> dict[str, str]:
+    return {"heading": heading, "text": text}
+
+
+def _sample_size(facts: Mapping[str, Any]) -> list[dict[str, str]]:
+    findings = facts["data"]["audit"]["findings"]
+    few = [f["message"] for f in findings if f["check"] == "too_few_events"]
+    return [_entry("Few events for so many predictors", " ".join(few))] if few else []
+
+
+def _interval(facts: Mapping[str, Any], own: Mapping[str, Any]) -> list[dict[str, str]]:
+    """The interval of a risk, where its coverage is known and short of what it claims."""
+    truth = own["truth"]
+    if is_unknown(truth) or is_unknown(truth["interval"]):
+        text = "Whether a risk's interval holds the true risk as often as it says is not assessed."
+        return [_entry("Intervals of risks", text)]
+    coverage, claimed = truth["interval"]["coverage"], facts["model"]["interval_level"]
+    if is_unknown(coverage) or coverage["estimate"] >= claimed:
+        return []
+    text = (
+        f"The {percent(claimed, 0)} interval of a risk held the true risk in a share of "
+        f"{with_interval(coverage, 3)} of the synthetic patients: it is too narrow."
+    )
+    return [_entry("Intervals are too narrow", text)]
+
+
+def _calibration(own: Mapping[str, Any]) -> list[dict[str, str]]:
+    slope = own["models"].get("model", {}).get("calibration_slope")
+    if (
+        slope is None
+        or is_unknown(slope)
+        or slope["low"] is None
+        or slope["low"] <= 1 <= slope["high"]
+    ):
+        return []
+    extreme = slope["high"] < 1
+    text = (
+        f"The calibration slope is {number(slope['estimate'], 2)}: risks are too "
+        + ("extreme: high ones too high, low ones too low." if extreme else
+           "moderate: high ones too low, low ones too high.")
+    )  # fmt: skip
+    return [_entry("Risks too extreme" if extreme else "Risks too moderate", text)]

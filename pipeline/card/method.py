@@ -1,0 +1,67 @@
+"""What was fitted, and how a risk is computed from it with pencil and paper."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pipeline.card.suppression import Guard
+from pipeline.config import Config
+
+FORMULA = "logit(risk) = prior + a + b · f(x)"
+
+
+def method_facts(
+    config: Config,
+    features: Mapping[str, Any],
+    train: Mapping[str, Any],
+    guard: Guard,
+) -> dict[str, Any]:
+    """Return the model's form, its sizes per outcome, and when it gives no risk."""
+    heads = [_head(head, guard) for head in train["heads"]]
+    return {
+        "formula": FORMULA,
+        "prior": _prior(config, features),
+        "heads": heads,
+        "fitted": any(head["fitted"] for head in heads),
+        "interval_level": config.model.interval_level,
+        "minimum_patients": config.model.minimum_patients,
+        "minimum_events": config.model.minimum_events,
+        "leading": [features["labels"].get(s, s) for s in train["scoring"]["leading"]],
+        "minimum_present": train["scoring"]["minimum_present"],
+    }
+
+
+def _head(head: Mapping[str, Any], guard: Guard) -> dict[str, Any]:
+    hidden = guard.hides(head["events"], head["patients"])
+    return {
+        "outcome": head["outcome"],
+        "label": head["label"],
+        "patients": head["patients"],
+        "events": guard.hidden() if hidden else head["events"],
+        "fitted": head["fitted"],
+        "why_not_fitted": guard.why_not_fitted(head),
+        "prior": head["prior"],
+        "a": head["a"],
+        "b": head["b"],
+        "leaves": head.get("leaves"),
+        "trees": head.get("trees"),
+        "ridge_penalty": head.get("ridge_penalty"),
+        "elastic_net_penalty": head.get("elastic_net_penalty"),
+        "elastic_net_terms": head.get("elastic_net_terms"),
+    }
+
+
+def _prior(config: Config, features: Mapping[str, Any]) -> dict[str, Any]:
+    prior = config.therapy_prior
+    if prior is None:
+        return {"kind": "base rate", "therapies": 0}
+    facts = features.get("facts") or {}
+    return {
+        "kind": "published",
+        "therapies": len(facts.get("rates", {})),
+        "study_sd": prior.study_sd,
+        "assumed_sd": prior.assumed_sd,
+        "other_grading_sd": prior.other_grading_sd,
+        "pool_sd": prior.pool_sd,
+    }

@@ -1,0 +1,154 @@
+"""The evaluation's figures as the card prints them, and the three that stand first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from pipeline.card.figures import MEASURES, MODELS, figure, unknown
+from pipeline.card.suppression import Guard
+from pipeline.config import Evaluation
+
+SHOWN = (
+    "auroc_within_therapy", "auroc", "auprc", "brier", "scaled_brier", "log_loss",
+    "calibration_intercept", "calibration_slope", "observed_expected", "ici", "e50", "e90",
+)  # fmt: skip
+AT_THRESHOLD = ("sensitivity", "specificity", "ppv", "npv", "alerts_per_100")
+
+
+def outcome_performance(found: Mapping[str, Any], label: str, guard: Guard) -> dict[str, Any]:
+    """Take over what the evaluation found for one outcome.
+
+    Parameters
+    ----------
+    found : mapping
+        An entry of ``outcomes`` in ``evaluation.json``.
+    label : str
+    guard : Guard
+
+    Returns
+    -------
+    dict
+        Figures unchanged; what is undefined or hidden says why. Net benefit is left out
+        where the number of events is hidden, because acting on all reveals it.
+    """
+    if "models" not in found:
+        why = unknown(str(found.get("reason", "the outcome was not evaluated")))
+        return {"label": label, "n": found.get("n", 0), "events": why, "prevalence": why,
+                "models": {}, "differences": {}, "calibration_curve": [],
+                "calibration_groups": [], "thresholds": [], "net_benefit": why,
+                "truth": why}  # fmt: skip
+    hidden = found["events"] is None
+    return {
+        "label": label,
+        "n": found["n"],
+        "events": guard.hidden() if hidden else found["events"],
+        "prevalence": guard.hidden() if hidden else found["prevalence"],
+        "abstained": guard.hidden() if found["abstained"] is None else found["abstained"],
+        "models": {
+            name: {key: figure(figures.get(key)) for key in SHOWN}
+            for name, figures in _in_order(found["models"]).items()
+        },
+        "differences": {
+            name: {key: figure(value) for key, value in figures.items()}
+            for name, figures in _in_order(found["differences"]).items()
+        },
+        "calibration_curve": [p for p in found["calibration_curve"] if p["observed"] is not None],
+        "calibration_groups": [
+            {
+                "n": guard.hidden() if group["n"] is None else group["n"],
+                "events": guard.hidden() if group["events"] is None else group["events"],
+                "predicted": group["predicted"],
+                "observed": guard.hidden() if group["observed"] is None else group["observed"],
+            }
+            for group in found["calibration_groups"]
+        ],
+        "thresholds": [
+            {"threshold": row["threshold"]} | {key: figure(row.get(key)) for key in AT_THRESHOLD}
+            for row in found["thresholds"]
+        ],
+        "net_benefit": unknown(guard.hidden()["because"]) if hidden else found["net_benefit"],
+        "truth": _truth(found.get("truth")),
+    }
+
+
+def headline(
+    primary: Mapping[str, Any], settings: Evaluation, name: str, by_therapy: bool
+) -> list[dict[str, Any]]:
+    """Return the three figures that matter: discrimination, calibration, usefulness.
+
+    Parameters
+    ----------
+    primary : mapping
+        As `outcome_performance` returns it.
+    settings : Evaluation
+        Its ``thresholds``: the middle one of the primary outcome is where benefit is shown.
+    name : str
+        Of the primary outcome.
+    by_therapy : bool
+        Whether the cohort has therapies to look within.
+    """
+    own = primary["models"].get("model", {})
+    first = "auroc_within_therapy" if by_therapy else "auroc"
+    missing = unknown("the outcome was not evaluated")
+    figures = [
+        {"key": key, "source": f"outcomes.{name}.models.model.{key}", "label": MEASURES[key].label,
+         "digits": 2, "figure": own.get(key, missing), "reading": MEASURES[key].reading}
+        for key in (first, "calibration_slope")
+    ]  # fmt: skip
+    figures.append(_benefit(primary, settings, name))
+    return figures
+
+
+def _benefit(primary: Mapping[str, Any], settings: Evaluation, name: str) -> dict[str, Any]:
+    """Net benefit over the therapy-only comparator at the middle pre-set threshold."""
+    key = "net_benefit_over_therapy_only"
+    entry = {"key": key, "source": None, "label": MEASURES[key].label, "digits": 3}
+    chosen = sorted(settings.thresholds.get(name, []))
+    benefit = primary["net_benefit"]
+    if not chosen:
+        why = unknown("the config sets no threshold for this outcome (evaluation.thresholds)")
+    elif "curves" not in benefit:
+        why = benefit
+    elif "therapy_only" not in benefit["curves"]:
+        why = unknown("there is no therapy-only comparator without a therapy prior")
+    else:
+        threshold = chosen[(len(chosen) - 1) // 2]
+        at = int(np.argmin(np.abs(np.array(benefit["thresholds"]) - threshold)))
+        threshold = benefit["thresholds"][at]
+        reading = f"at a threshold of {threshold:.0%}; {MEASURES[key].reading}"
+        return entry | {"figure": _gain(benefit, at), "reading": reading, "threshold": threshold}
+    return entry | {"figure": why, "reading": MEASURES[key].reading}
+
+
+def _gain(benefit: Mapping[str, Any], at: int) -> dict[str, Any]:
+    recorded = benefit.get("differences", {}).get("therapy_only")
+    if recorded is not None:
+        return {key: recorded[key][at] for key in ("estimate", "low", "high")}
+    curves = benefit["curves"]
+    gain = curves["model"]["estimate"][at] - curves["therapy_only"]["estimate"][at]
+    why = "the evaluation records intervals of each curve, not of their difference"
+    return {"estimate": gain, "low": None, "high": None, "because": why}
+
+
+def _truth(found: Mapping[str, Any] | None) -> Any:
+    if found is None:
+        return unknown("the true risk of a real patient cannot be known")
+    return {
+        "oracle": {key: figure(value) for key, value in found["oracle"].items()},
+        "models": {
+            name: {key: figure(value) for key, value in figures.items()}
+            for name, figures in _in_order(found["models"]).items()
+        },
+        "interval": unknown("no interval was evaluated")
+        if found.get("interval") is None
+        else {key: figure(value) for key, value in found["interval"].items()},
+    }
+
+
+def _in_order(models: Mapping[str, Any]) -> dict[str, Any]:
+    """Sort models as they are listed everywhere: this one, its comparators, then others."""
+    known = [name for name in MODELS if name in models]
+    return {name: models[name] for name in [*known, *(n for n in models if n not in known)]}

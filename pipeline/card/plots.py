@@ -1,0 +1,248 @@
+"""The card's own plots: calibration, decision curve, and models beside each other.
+
+Each is drawn from the card's facts, and its table stands beside it in the card.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pipeline.card.figures import MODELS, is_unknown, number, percent, with_interval
+from pipeline.card.svg import Drawing, Scale, spread, ticks
+
+_LINES = {
+    "model": "p-line p-model",
+    "therapy_only": "p-line p-dash",
+    "easix": "p-line p-faint p-dot",
+    "m_easix": "p-line p-faint p-dash",
+    "treat_all": "p-line p-faint",
+}
+
+
+def describe_plots(performance: Mapping[str, Any], primary: str) -> list[dict[str, str]]:
+    """Return name, outcome, kind, title and finding of every plot that can be drawn.
+
+    Parameters
+    ----------
+    performance : mapping
+        The card's ``performance``.
+    primary : str
+        The outcome that stands first.
+    """
+    found = []
+    outcomes = performance["outcomes"]
+    order = [primary, *(name for name in outcomes if name != primary)]
+    if _comparable(outcomes):
+        found.append(_entry("models", primary, "models", "Telling patients on one therapy apart",
+                            _models_finding(outcomes, primary)))  # fmt: skip
+    for name in order:
+        own = outcomes[name]
+        label = own["label"]
+        if own["calibration_curve"]:
+            found.append(_entry(f"calibration_{name}", name, "calibration",
+                                f"Calibration: {label}", _calibration_finding(own)))  # fmt: skip
+        if "curves" in own["net_benefit"]:
+            found.append(_entry(f"decision_{name}", name, "decision",
+                                f"Net benefit: {label}", _decision_finding(own)))  # fmt: skip
+    return found
+
+
+def draw_plots(facts: Mapping[str, Any]) -> dict[str, str]:
+    """Draw every plot that the facts describe: name to SVG text."""
+    outcomes = facts["performance"]["outcomes"]
+    drawn = {}
+    for plot in facts["plots"]:
+        own = outcomes[plot["outcome"]]
+        if plot["kind"] == "calibration":
+            drawing = _calibration(plot, own)
+        elif plot["kind"] == "decision":
+            drawing = _decision(plot, own)
+        else:
+            drawing = _models(plot, outcomes, facts["primary_outcome"])
+        drawn[plot["name"]] = drawing.to_text()
+    return drawn
+
+
+def _entry(name: str, outcome: str, kind: str, title: str, alt: str) -> dict[str, str]:
+    return {"name": name, "outcome": outcome, "kind": kind, "title": title, "alt": alt}
+
+
+def _calibration(plot: Mapping[str, str], own: Mapping[str, Any]) -> Drawing:
+    drawing = Drawing(plot["name"], plot["title"], plot["alt"], 400, 372)
+    curve = own["calibration_curve"]
+    groups = [g for g in own["calibration_groups"] if not isinstance(g["observed"], Mapping)]
+    highest = max(
+        [p[k] for p in curve for k in ("risk", "observed", "high") if p[k] is not None]
+        + [g[k] for g in groups for k in ("predicted", "observed")]
+    )
+    top = min(1.0, max(0.1, -(-highest // 0.1) * 0.1))
+    x, y = Scale(0, top, 50, 388), Scale(0, top, 330, 12)
+    _axes(drawing, x, y, "Predicted risk", "Observed share")
+    drawing.line([(x(0), y(0)), (x(top), y(top))], "p-line p-faint p-dot")
+    drawing.text(x(top) - 6, y(top) + 24, "ideal", "p-quiet", "end")
+    banded = [p for p in curve if p["low"] is not None]
+    if banded:
+        drawing.band(
+            [(x(p["risk"]), y(p["low"])) for p in banded],
+            [(x(p["risk"]), y(p["high"])) for p in banded],
+        )
+    drawing.line([(x(p["risk"]), y(p["observed"])) for p in curve], "p-line p-model")
+    for group in groups:
+        drawing.dot(x(group["predicted"]), y(group["observed"]), 4, "p-point")
+    drawing.line([(62, 26), (84, 26)], "p-line p-model")
+    drawing.text(90, 30, "smooth curve, with band", "p-accent-text")
+    if groups:
+        drawing.dot(73, 46, 4, "p-point")
+        drawing.text(90, 50, f"{len(groups)} groups of patients by risk", "p-quiet")
+    return drawing
+
+
+def _decision(plot: Mapping[str, str], own: Mapping[str, Any]) -> Drawing:
+    drawing = Drawing(plot["name"], plot["title"], plot["alt"], 480, 372)
+    benefit = own["net_benefit"]
+    at, curves = benefit["thresholds"], benefit["curves"]
+    lines = {name: kind for name, kind in _LINES.items() if name in curves}
+    top = max(max(curves[name]["estimate"]) for name in lines) * 1.06
+    bottom = -0.16 * top
+    x, y = Scale(0, max(at), 50, 362), Scale(bottom, top, 330, 12)
+    _axes(drawing, x, y, "Threshold at which one would act", "Net benefit per patient")
+    model = curves["model"]
+    drawing.band(
+        [(x(t), y(v)) for t, v in zip(at, model["low"], strict=True)],
+        [(x(t), y(v)) for t, v in zip(at, model["high"], strict=True)],
+    )
+    drawing.line([(x(0), y(0)), (x(max(at)), y(0))], "p-axis")
+    ends: dict[str, tuple[float, float]] = {"treat_none": (x(max(at)), y(0))}
+    for name, kind in reversed(lines.items()):
+        values = curves[name]["estimate"]
+        points = [(x(t), y(v)) for t, v in zip(at, values, strict=True) if v >= bottom]
+        drawing.line(points, kind)
+        if len(points) == len(at):
+            ends[name] = points[-1]
+        elif points:
+            drawing.text(points[-1][0] + 5, 322, MODELS[name], "p-quiet")
+    order = list(ends)
+    moved = spread([ends[name][1] for name in order], 16, 20, 318)
+    for name, place in zip(order, moved, strict=True):
+        drawing.line([ends[name], (372, place), (378, place)], "p-leader")
+        kind = "p-accent-text" if name == "model" else "p-quiet"
+        drawing.text(382, place + 4, MODELS[name], kind)
+    drawing.line([(x(0), 12), (x(0), 330)], "p-leader", f"cursor-{plot['name']}")
+    return drawing
+
+
+def _models(plot: Mapping[str, str], outcomes: Mapping[str, Any], primary: str) -> Drawing:
+    key = "auroc_within_therapy"
+    order = [primary, *(name for name in outcomes if name != primary)]
+    rows: list[tuple[str, Any, str]] = []
+    for name in order:
+        own = outcomes[name]
+        rows.append((own["label"], None, "heading"))
+        for model, figures in own["models"].items():
+            rows.append((MODELS.get(model, model), figures[key], model))
+        if not is_unknown(own["truth"]):
+            rows.append(("Oracle (true risk)", own["truth"]["oracle"][key], "oracle"))
+    rows = [row for row in rows if row[1] is None or not is_unknown(row[1])]
+    step = 21
+    height = 16 + step * len(rows) + 46
+    drawing = Drawing(plot["name"], plot["title"], plot["alt"], 480, height)
+    ends = [
+        v for _, f, _ in rows if f for v in (f["low"], f["high"], f["estimate"]) if v is not None
+    ]
+    low, high = min([0.45, *ends]), max([0.75, *ends])
+    low, high = (low // 0.05) * 0.05, -(-high // 0.05) * 0.05
+    x = Scale(low, high, 136, 336)
+    bottom = 16 + step * len(rows)
+    for value in ticks(low, high, 5):
+        drawing.line([(x(value), 10), (x(value), bottom)], "p-grid")
+        drawing.text(
+            x(value),
+            bottom + 16,
+            f"{value:.1f}" if value * 10 % 1 < 1e-9 else f"{value:.2f}",
+            "p-quiet",
+            "middle",
+        )
+    drawing.line([(x(0.5), 10), (x(0.5), bottom)], "p-line p-faint p-dot")
+    drawing.text(
+        x((low + high) / 2), bottom + 36, "AUROC within therapy (0.5 is chance)", "", "middle"
+    )
+    for k, (label, figure, kind) in enumerate(rows):
+        y = 16 + step * k + 14
+        if figure is None:
+            drawing.text(4, y, label, "p-strong")
+            continue
+        own_row = kind == "model"
+        drawing.text(12, y, label, "p-accent-text" if own_row else "")
+        if figure["low"] is not None:
+            line = "p-line p-model" if own_row else "p-line p-faint"
+            drawing.line([(x(figure["low"]), y - 4), (x(figure["high"]), y - 4)], line)
+        drawing.dot(x(figure["estimate"]), y - 4, 4.5, "p-mark" if own_row else "p-mark-other")
+        text = (
+            with_interval(figure, 2) if figure["low"] is not None else number(figure["estimate"], 2)
+        )
+        drawing.text(346, y, text, "p-accent-text" if own_row else "p-quiet")
+    return drawing
+
+
+def _axes(drawing: Drawing, x: Scale, y: Scale, along: str, up: str) -> None:
+    for value in ticks(x.low, x.high):
+        drawing.line([(x(value), y.start), (x(value), y.end)], "p-grid")
+        drawing.text(x(value), y.start + 16, percent(value, 0), "p-quiet", "middle")
+    for value in ticks(y.low, y.high):
+        drawing.line([(x.start, y(value)), (x.end, y(value))], "p-grid")
+        text = number(value, 2) if "benefit" in up else percent(value, 0)
+        drawing.text(x.start - 6, y(value) + 4, text, "p-quiet", "end")
+    drawing.text((x.start + x.end) / 2, y.start + 36, along, "", "middle")
+    middle = (y.start + y.end) / 2
+    drawing.parts.append(
+        f'<text class="p-text" text-anchor="middle" transform="translate(12 {middle:.1f}) '
+        f'rotate(-90)">{up}</text>'
+    )
+
+
+def _comparable(outcomes: Mapping[str, Any]) -> bool:
+    return any(
+        not is_unknown(figures["auroc_within_therapy"])
+        for own in outcomes.values()
+        for figures in own["models"].values()
+    )
+
+
+def _models_finding(outcomes: Mapping[str, Any], primary: str) -> str:
+    own = outcomes[primary]
+    parts = [
+        f"{MODELS.get(name, name).lower()} {with_interval(figures['auroc_within_therapy'], 2)}"
+        for name, figures in own["models"].items()
+    ]
+    return f"AUROC within therapy for {own['label']}: " + "; ".join(parts) + "."
+
+
+def _calibration_finding(own: Mapping[str, Any]) -> str:
+    curve = own["calibration_curve"]
+    first, last = curve[0], curve[-1]
+    return (
+        f"Where the model says {percent(first['risk'])}, {percent(first['observed'])} had the "
+        f"event; where it says {percent(last['risk'])}, {percent(last['observed'])} had it. "
+        f"Calibration slope {with_interval(own['models']['model']['calibration_slope'], 2)}; "
+        f"ideal is 1."
+    )
+
+
+def _decision_finding(own: Mapping[str, Any]) -> str:
+    benefit = own["net_benefit"]
+    curves = {name: curve["estimate"] for name, curve in benefit["curves"].items()}
+    others = [values for name, values in curves.items() if name != "model"]
+    best = [
+        t
+        for k, t in enumerate(benefit["thresholds"])
+        if curves["model"][k] > max(values[k] for values in others)
+    ]
+    if not best:
+        return "At no threshold is the model's net benefit above that of every alternative."
+    share = percent(len(best) / len(benefit["thresholds"]), 0)
+    return (
+        f"The model's net benefit is above that of every alternative at {share} of the "
+        f"thresholds shown, the lowest {percent(best[0], 0)} and the highest "
+        f"{percent(best[-1], 0)}; how far this is beyond chance the bands show."
+    )

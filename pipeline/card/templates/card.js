@@ -1,0 +1,44 @@
+// The card reads in full without this. It adds a slider over the decision curve and sorting.
+(function () {
+  "use strict";
+  document.querySelectorAll(".slider").forEach(function (box) {
+    var data = JSON.parse(box.querySelector("script").textContent);
+    var input = box.querySelector("input"), said = box.querySelector("output");
+    var cursor = document.getElementById("cursor-" + box.dataset.plot);
+    function text(value, digits) { return value.toFixed(digits).replace("-", "−"); }
+    function show() {
+      var k = Number(input.value), at = data.thresholds[k], percent = Math.round(100 * at) + "%";
+      said.textContent = percent;
+      input.setAttribute("aria-valuetext", "threshold " + percent);
+      box.querySelectorAll("[data-curve]").forEach(function (cell) {
+        cell.textContent = text(100 * data.curves[cell.dataset.curve][k], 1);
+      });
+      if (cursor) {
+        var x = 50 + (362 - 50) * at / data.thresholds[data.thresholds.length - 1];
+        cursor.setAttribute("points", x + ",12 " + x + ",330");
+      }
+    }
+    input.addEventListener("input", show);
+    box.hidden = false;
+    show();
+  });
+  document.querySelectorAll("table[data-sortable]").forEach(function (table) {
+    var body = table.tBodies[0];
+    table.querySelectorAll("thead th[data-sort]").forEach(function (head) {
+      var button = document.createElement("button");
+      button.type = "button";
+      while (head.firstChild) button.appendChild(head.firstChild);
+      head.appendChild(button);
+      button.addEventListener("click", function () {
+        var up = head.getAttribute("aria-sort") !== "ascending", column = head.cellIndex;
+        table.querySelectorAll("th[aria-sort]").forEach(function (h) { h.removeAttribute("aria-sort"); });
+        head.setAttribute("aria-sort", up ? "ascending" : "descending");
+        Array.from(body.rows).sort(function (one, other) {
+          var a = one.cells[column].dataset.value, b = other.cells[column].dataset.value;
+          var order = head.dataset.sort === "number" ? Number(a) - Number(b) : a.localeCompare(b);
+          return up ? order : -order;
+        }).forEach(function (row) { body.appendChild(row); });
+      });
+    });
+  });
+})();
