@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from pydantic import ValidationError
 from scipy.stats import norm
 
 from pipeline.cohort.dictionary import read_dictionary
@@ -132,6 +133,13 @@ def test_centres_differ_in_what_they_give(large):
     shares = pd.crosstab(cohort["site"], cohort["therapy"], normalize="index")
     assert len(shares) == 8
     assert shares.std().min() > 0.005
+
+
+def test_years_run_forwards():
+    with pytest.raises(ValidationError, match="first <= last"):
+        source(years=(2025, 2018))
+    cohort, _, _ = draw_cohort(source(years=(2020, 2021)), SEED, {}, DATA)
+    assert set(cohort["infusion_year"]) == {2020, 2021}
 
 
 def test_an_unknown_therapy_is_refused_with_the_nearest_name():
