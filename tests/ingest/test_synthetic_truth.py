@@ -95,12 +95,7 @@ def conditional_risk(generator, scores, levels, recorded):
         known[column] = not np.isnan(bounds).any()
         if known[column]:
             share = np.diff(norm.cdf(bounds))
-            means = np.array(
-                [
-                    truncnorm.mean(a, b) if b > a else 0.0
-                    for a, b in pairwise(bounds)
-                ]
-            )
+            means = np.array([truncnorm.mean(a, b) if b > a else 0.0 for a, b in pairwise(bounds)])
             informative = (share * means**2).sum()
             reading[column] = means[position] / informative
             noise[column] = 1 / informative - 1
