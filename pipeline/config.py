@@ -187,8 +187,9 @@ class Trees(Section):
     """The small monotone LightGBM; leaves and number of trees by inner cross-validation."""
 
     leaves: list[int] = Field(default_factory=lambda: [2, 4, 8], min_length=1)
-    trees: list[int] = Field(default_factory=lambda: [25, 50, 100, 200, 400], min_length=1)
-    learning_rate: float = Field(default=0.05, gt=0, le=1)
+    trees: list[int] = Field(default_factory=lambda: [25, 50, 100, 200], min_length=1)
+    learning_rate: float = Field(default=0.06, gt=0, le=1)
+    bins: int = Field(default=63, ge=2, le=255)
     min_patients_per_leaf: int = Field(default=20, ge=1)
     l2: float = Field(default=5.0, ge=0)
     feature_fraction: float = Field(default=0.7, gt=0, le=1)
@@ -196,20 +197,30 @@ class Trees(Section):
 
 
 class Linear(Section):
-    """A penalised logistic learner; the penalty by inner cross-validation."""
+    """A penalised logistic learner; the penalty by inner cross-validation.
+
+    A penalty is weighed against the summed log-likelihood: for the ridge it is the precision
+    of the scaled coefficients' normal prior, so that 100 stands for a prior sd of 0.1.
+    ``knots`` are those of the restricted cubic splines, 0 for straight terms.
+    """
 
     penalties: list[float] = Field(min_length=1)
     l1_ratio: float = Field(ge=0, le=1)
-    knots: int = Field(ge=0, description="knots of the restricted cubic splines; 0 for none")
+    knots: Literal[0, 3, 4, 5]
 
 
 class Deviation(Section):
-    """Prior belief about the recalibration ``a + b f`` of the learned deviation."""
+    """Prior beliefs about the recalibration ``a + b f`` of the learned deviations.
+
+    ``borrowed`` are the weights of the deviations of outcomes nested with the head's own.
+    """
 
     intercept_sd: float = Field(default=1.0, gt=0)
     slope_mean: float = Field(default=0.5, ge=0)
     slope_mean_without_prior: float = Field(default=1.0, ge=0)
     slope_sd: float = Field(default=0.25, gt=0)
+    borrowed_mean: float = Field(default=0.25, ge=0)
+    borrowed_sd: float = Field(default=0.15, gt=0)
 
 
 class Model(Section):
@@ -219,12 +230,14 @@ class Model(Section):
     minimum_events: int = Field(default=30, ge=1)
     inner_folds: int = Field(default=5, ge=2)
     tuning_patients: int = Field(default=20000, ge=200)
-    one_standard_error: bool = True
+    one_standard_error: bool = False
+    factors: int = Field(default=8, ge=1)
     trees: Trees = Field(default_factory=Trees)
-    ridge: Linear = Linear(penalties=[1.0, 0.3, 0.1, 0.03, 0.01, 0.003], l1_ratio=0.0, knots=4)
-    elastic_net: Linear = Linear(penalties=[0.1, 0.05, 0.02, 0.01, 0.005], l1_ratio=0.5, knots=0)
+    ridge: Linear = Linear(penalties=[3, 10, 30, 100, 300, 1000], l1_ratio=0.0, knots=4)
+    elastic_net: Linear = Linear(penalties=[5, 10, 20, 40, 80, 160], l1_ratio=0.5, knots=0)
     deviation: Deviation = Field(default_factory=Deviation)
     interval_level: float = Field(default=0.90, gt=0, lt=1)
+    coefficient_sd: float = Field(default=0.18, gt=0)
 
 
 class Audit(Section):

@@ -19,6 +19,9 @@ from pipeline.features.plan import FeaturePlan
 from pipeline.model.fitting import fit_risk_model
 from pipeline.model.training import observed_outcomes
 
+# Scores that are judged beside the model, each alone.
+COMPARATOR_SCORES = ("easix", "m_easix")
+
 
 @dataclass(frozen=True)
 class Procedure:
@@ -65,7 +68,7 @@ class Procedure:
         if plan.facts is not None and plan.therapy is not None:
             therapies = plan.facts.names(values[plan.therapy])
         found = score_values(values, plan)
-        scores = {name: found[name] for name in ("easix", "m_easix") if name in found}
+        scores = {name: found[name] for name in found if name in COMPARATOR_SCORES}
         trends: list[int] = [column.trend for column in plan.columns]
         Y = observed_outcomes(cohort, outcomes)
         return cls(

@@ -52,10 +52,11 @@ class Deviation:
     ridge: LinearLearner
     elastic_net: LinearLearner
 
-    def margin(self, Z: np.ndarray, filled: np.ndarray) -> np.ndarray:
-        """Deviation in log-odds, shape (n,)."""
-        linear = self.ridge.margin(filled) + self.elastic_net.margin(filled)
-        return (self.trees.margin(Z) + linear) / 3
+    def margins(self, Z: np.ndarray, filled: np.ndarray) -> np.ndarray:
+        """Deviation in log-odds by each learner, shape (n, 3); f is their mean."""
+        return np.column_stack(
+            [self.trees.margin(Z), self.ridge.margin(filled), self.elastic_net.margin(filled)]
+        )
 
     def contributions(self, Z: np.ndarray, filled: np.ndarray) -> np.ndarray:
         """Parts of it per column, and the base value last, shape (n, columns + 1)."""

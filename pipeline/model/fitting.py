@@ -93,9 +93,13 @@ def _head(
         tuned = cases.part(rows)
         a, b = recalibrate(tuned.y, tuned.offset, margins, k, lends, prior, settings.deviation)
     if own is not None:
-        F = [w * d.margin(cases.Z, cases.filled) for w, d in zip(b, deviations, strict=True) if d]
+        F = [
+            w * d.margins(cases.Z, cases.filled).mean(axis=1)
+            for w, d in zip(b, deviations, strict=True)
+            if d
+        ]
         risk = expit(offset + a + np.sum(F, axis=0))
-        uncertainty = fit_uncertainty(cases.filled, cases.coded, risk, own.ridge.penalty)
+        uncertainty = fit_uncertainty(cases.filled, cases.coded, risk, settings.coefficient_sd)
     risk_in_the_large = expit(offset + a)
     information = float(np.sum(risk_in_the_large * (1 - risk_in_the_large)))
     return Head(

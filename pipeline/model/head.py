@@ -80,17 +80,22 @@ class Head:
 
         Parameters
         ----------
-        F : ndarray, shape (n, outcomes)
-            Deviations of all heads; 0 for a head without one.
+        F : ndarray, shape (n, learners, outcomes)
+            Deviations of all heads, by learner; 0 for a head without one.
         published : ndarray, shape (n,)
         """
-        return self.prior.log_odds(published) + self.a + F @ np.array(self.b)
+        deviation = (F @ np.array(self.b)).mean(axis=1)
+        return self.prior.log_odds(published) + self.a + deviation
 
-    def sd(self, filled: np.ndarray, prior_sd: np.ndarray, seen: np.ndarray) -> np.ndarray:
+    def sd(
+        self, F: np.ndarray, filled: np.ndarray, prior_sd: np.ndarray, seen: np.ndarray
+    ) -> np.ndarray:
         """Standard deviation of the log-odds, shape (n,).
 
         Parameters
         ----------
+        F : ndarray, shape (n, learners, outcomes)
+            How far the learners disagree on a patient counts as spread.
         filled : ndarray, shape (n, columns)
         prior_sd : ndarray, shape (n,)
             Of the published rate; enters in full for a therapy that training did not see,
@@ -102,7 +107,7 @@ class Head:
         if self.uncertainty is None:
             own = np.full(len(filled), self.intercept_sd)
             return np.hypot(own, prior_sd) if published else own
-        own = self.uncertainty.sd(filled)
+        own = np.hypot(self.uncertainty.sd(filled), (F @ np.array(self.b)).std(axis=1, ddof=1))
         return np.where(seen, own, np.hypot(own, prior_sd)) if published else own
 
 

@@ -85,7 +85,7 @@ class RiskModel:
         F = self._deviations(Z, filled)
         each = np.column_stack([h.log_odds(F, published[:, k]) for k, h in enumerate(self.heads)])
         spread = np.column_stack(
-            [h.sd(filled, published_sd[:, k], seen) for k, h in enumerate(self.heads)]
+            [h.sd(F, filled, published_sd[:, k], seen) for k, h in enumerate(self.heads)]
         )
         log_odds, bound_by = self._capped(each)
         low, high = limits(each, spread, level)
@@ -124,9 +124,9 @@ class RiskModel:
         return base[bound_by], own[rows, :, bound_by].transpose(0, 2, 1)
 
     def _deviations(self, Z: np.ndarray, filled: np.ndarray) -> np.ndarray:
-        return np.column_stack(
-            [h.deviation.margin(Z, filled) if h.deviation else np.zeros(len(Z)) for h in self.heads]
-        )
+        nothing = np.zeros((len(Z), 3))
+        each = [h.deviation.margins(Z, filled) if h.deviation else nothing for h in self.heads]
+        return np.stack(each, axis=2)
 
     def _split(self, Z: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
         """Base (outcomes,), and per head the contributions of columns (n, columns)."""

@@ -82,8 +82,8 @@ class Straight:
     weights: tuple
     means: tuple
 
-    def margin(self, Z, filled):
-        return (Z - np.array(self.means)) @ np.array(self.weights)
+    def margins(self, Z, filled):
+        return np.tile(((Z - np.array(self.means)) @ np.array(self.weights))[:, None], 3)
 
     def contributions(self, Z, filled):
         parts = (Z - np.array(self.means)) * np.array(self.weights)
