@@ -40,6 +40,8 @@ class Job:
     config : Config
         Only the sections that the stage declared; another one is an AttributeError, so that
         no stage can depend on what its fingerprint does not cover.
+    settings : dict
+        The same sections as plain JSON.
     run : Path
         The run folder; ``run / "ingest" / "cohort.parquet"``, say.
     out : Path
@@ -49,6 +51,7 @@ class Job:
     """
 
     config: Config
+    settings: dict[str, Any]
     run: Path
     out: Path
     progress: Progress
@@ -165,7 +168,7 @@ def _needed(stages: tuple[Stage, ...], upto: str) -> list[Stage]:
 def _fingerprint(stage: Stage, config: Config, run: Path, source: str) -> str:
     facts = {
         "source": source,
-        "config": {name: _section(config, name) for name in stage.sections},
+        "config": _settings(stage, config),
         "files": [(path.name, file_digest(path)) for path in stage.files(config)],
         "stages": {name: _outputs(run / name) for name in stage.after},
         "outside": stage.outside(config),
@@ -173,8 +176,8 @@ def _fingerprint(stage: Stage, config: Config, run: Path, source: str) -> str:
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 
-def _section(config: Config, name: str) -> Any:
-    return config.model_dump(mode="json", include={name})[name]
+def _settings(stage: Stage, config: Config) -> dict[str, Any]:
+    return config.model_dump(mode="json", include=set(stage.sections))
 
 
 def _outputs(folder: Path) -> Any:
@@ -204,7 +207,8 @@ def _run_whole(
     always = ("name", "file", "path", "run_folder")
     view = SimpleNamespace(**{name: getattr(config, name) for name in (*always, *stage.sections)})
     try:
-        line = stage.run(Job(cast(Config, view), run, aside, progress))
+        settings = _settings(stage, config)
+        line = stage.run(Job(cast(Config, view), settings, run, aside, progress))
         record = {"fingerprint": mark, "line": line, "outputs": _digests(aside)}
         (aside / RECORD).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
         _to_disk(aside)

@@ -1,0 +1,73 @@
+"""The stages in order: what each reads, which part of the config it obeys, and its function.
+
+The functions (``data.py``, ``modelling.py``, ``release.py``) only read, call and write; what
+they call takes data and returns data. They are imported when they run, so that a run in which
+all is fresh ends at once. This package may import every other one but ``cli``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+
+from pipeline.config import Config, TableSource
+from pipeline.runner import Job, Stage
+
+
+def _step(place: str) -> Callable[[Job], str]:
+    module, name = place.split(".")
+
+    def run(job: Job) -> str:
+        return str(getattr(import_module(f"pipeline.stages.{module}"), name)(job))
+
+    return run
+
+
+def _source_files(config: Config) -> list[Path]:
+    dictionary = config.path(config.dictionary)
+    if isinstance(config.source, TableSource):
+        from pipeline.ingest.tables import input_files
+
+        return [dictionary, *input_files(config)]
+    return [dictionary, *sorted(config.path(config.source.facts).glob("*.csv"))]
+
+
+def _registry_address(config: Config) -> str:
+    from pipeline.registry.address import tracking_uri
+
+    return tracking_uri(config.path(config.registry.store))
+
+
+def _registry_stands(config: Config) -> bool:
+    local = _registry_address(config).removeprefix("sqlite:///")
+    return "://" in local or Path(local).is_file()
+
+
+STAGES = (
+    Stage("ingest", "Read or draw the cohort, in canonical units.", (),
+          ("seed", "dictionary", "source", "window", "outcomes", "primary_outcome"),
+          _step("data.ingest"), files=_source_files),
+    Stage("audit", "Look for faults in the cohort.", ("ingest",),
+          ("seed", "outcomes", "primary_outcome", "audit"), _step("data.audit")),
+    Stage("features", "Build the model matrix and the therapy prior.", ("ingest",),
+          ("outcomes", "predictors", "therapy_prior"), _step("data.features"),
+          files=lambda c: [c.path(c.therapy_prior.table)] if c.therapy_prior else []),
+    Stage("train", "Fit and calibrate the risk model.", ("ingest", "features"),
+          ("seed", "outcomes", "primary_outcome", "model", "scoring"), _step("modelling.train")),
+    Stage("evaluate", "Judge the procedure by repeated cross-validation.",
+          ("ingest", "features"),
+          ("seed", "outcomes", "primary_outcome", "model", "evaluation"),
+          _step("modelling.evaluate")),
+    Stage("explain", "Say what moves the risks, in tables and pictures.", ("ingest", "train"),
+          ("seed", "primary_outcome", "evaluation", "explanation"), _step("modelling.explain")),
+    Stage("card", "Write the model card from recorded facts.",
+          ("ingest", "audit", "features", "train", "evaluate", "explain"),
+          ("seed", "dictionary", "source", "window", "outcomes", "primary_outcome", "therapy_prior",
+           "predictors", "model", "audit", "evaluation", "explanation", "card", "registry",
+           "scoring"), _step("release.card")),
+    Stage("register", "Register the model in MLflow; the gate decides on champion.",
+          ("ingest", "audit", "train", "evaluate", "explain", "card"),
+          ("registry",), _step("release.register"),
+          outside=_registry_address, stands=_registry_stands),
+)  # fmt: skip

@@ -1,0 +1,115 @@
+"""From model matrix to judged and explained risks: train, evaluate, explain."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from pipeline.runner import Job, file_digest, package_digest
+from pipeline.stages.files import artifact_of, cohort_of, dictionary_of, plan_of, write_json
+
+
+def train(job: Job) -> str:
+    """Fit and calibrate the risk model on the whole cohort."""
+    from pipeline.model.artifact import write_artifact
+    from pipeline.model.training import summarise, train_artifact
+
+    config = job.config
+    provenance = {
+        "run": config.name,
+        "seed": config.seed,
+        "cohort_sha256": file_digest(job.run / "ingest" / "cohort.parquet"),
+        "source_sha256": package_digest(),
+    }
+    artifact = train_artifact(cohort_of(job), dictionary_of(job), plan_of(job), config, provenance)
+    (job.out / "model").mkdir()
+    write_artifact(artifact, job.out / "model")
+    facts = summarise(artifact)
+    write_json(job.out / "train.json", facts)
+    return "events: " + ", ".join(
+        f"{head['outcome']} {head['events']:,}" + ("" if head["fitted"] else " (prior alone)")
+        for head in facts["heads"]
+    )
+
+
+def evaluate(job: Job) -> str:
+    """Judge the entire procedure by repeated cross-validation."""
+    from pipeline.evaluation.evaluate import evaluate as evaluate_risks
+    from pipeline.evaluation.procedure import Procedure, out_of_fold_table
+
+    config, cohort, plan = job.config, cohort_of(job), plan_of(job)
+    procedure = Procedure.of(
+        cohort, plan, config.outcomes, config.model, config.evaluation.therapy_only_sd
+    )
+    patients = cohort[dictionary_of(job).id_name].to_numpy()
+    group = config.evaluation.group
+    groups = cohort[group].to_numpy() if group else None
+    table = out_of_fold_table(
+        procedure, patients, groups, config.evaluation, config.seed, job.progress
+    )
+    table.to_parquet(job.out / "oof.parquet", index=False)
+    truth = job.run / "ingest" / "truth.parquet"
+    therapy = procedure.therapies
+    found = evaluate_risks(
+        table,
+        None if therapy is None else pd.Series(therapy, index=patients),
+        None if groups is None else pd.Series(groups, index=patients),
+        config.evaluation,
+        config.seed,
+        pd.read_parquet(truth) if truth.exists() else None,
+    )
+    write_json(job.out / "evaluation.json", found)
+    primary = found["outcomes"][config.primary_outcome]["models"]["model"]
+    auroc = primary["auroc_within_therapy" if therapy is not None else "auroc"]
+    slope = primary["calibration_slope"]
+    return (
+        f"{config.primary_outcome}: {'within-therapy ' if therapy is not None else ''}"
+        f"AUROC {_interval(auroc)}, calibration slope {_interval(slope)}"
+    )
+
+
+def explain(job: Job) -> str:
+    """Say exactly what moves the risks, in tables and pictures."""
+    from pipeline.explanation.contributions import example_rows, example_table
+    from pipeline.explanation.contributions import explain as explain_risks
+    from pipeline.explanation.dependence import grouped_dependence
+    from pipeline.explanation.facts import explanation_facts
+    from pipeline.explanation.importance import global_importance, leading_sources
+    from pipeline.explanation.pictures import draw_pictures
+
+    config, settings, primary = job.config, job.config.explanation, job.config.primary_outcome
+    found = explain_risks(artifact_of(job), cohort_of(job), settings.rows, config.seed)
+    importance = global_importance(
+        found, config.evaluation.bootstrap, config.evaluation.interval_level, config.seed
+    )
+    leading = leading_sources(importance, primary, settings.leading_variables)
+    groups = grouped_dependence(found, primary, leading, config.evaluation.minimum_cell)
+    examples = example_rows(found, primary)
+    for name, table in (
+        ("contributions", found.contribution_table()),
+        ("risks", found.risk_table()),
+        ("importance", importance),
+        ("dependence", groups),
+        ("examples", example_table(found, primary, examples)),
+    ):
+        table.to_parquet(job.out / f"{name}.parquet", index=False)
+    pictures = draw_pictures(found, importance, groups, primary, leading, examples, job.progress)
+    for picture in pictures:
+        (job.out / f"{picture.name}.png").write_bytes(picture.png)
+        if picture.svg is not None:
+            (job.out / f"{picture.name}.svg").write_bytes(picture.svg)
+    facts = explanation_facts(found, importance, leading, examples, primary, pictures)
+    write_json(job.out / "explanation.json", facts)
+    if not facts["outcomes"][primary]["varies"]:
+        return f"{primary}: every patient has the same risk, so nothing is to explain"
+    first = importance[importance["outcome"] == primary].head(3)["label"]
+    return f"{primary} is moved most by: {'; '.join(first)}"
+
+
+def _interval(figure: dict[str, Any]) -> str:
+    if figure["estimate"] is None:
+        return "not assessed"
+    if figure["low"] is None:
+        return f"{figure['estimate']:.2f}"
+    return f"{figure['estimate']:.2f} ({figure['low']:.2f} to {figure['high']:.2f})"
