@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 
-# Weights held at once: 2 MB of them stay in the processor's cache.
+# Weights held at once: 2 MB of them stay in the processor's cache. What is done once per block
+# (sorting, the fit that the others start from) asks for some replicates in each.
 BLOCK_SIZE = 2**18
+LEAST_ROWS = 16
 # Replicates without an event, say, have no AUROC. Beyond this share of undefined replicates the
 # rest is a selection, and its percentiles are no interval.
 TOLERATED_UNDEFINED = 0.05
@@ -40,7 +42,7 @@ def weight_blocks(
     rng = np.random.default_rng(seed)
     codes = np.arange(n) if clusters is None else np.unique(clusters, return_inverse=True)[1]
     units = int(codes.max()) + 1
-    rows = max(1, BLOCK_SIZE // n)
+    rows = max(LEAST_ROWS, BLOCK_SIZE // n)
     for first in range(0, 1 + replicates, rows):
         count = min(rows, 1 + replicates - first)
         drawn = rng.integers(units, size=(count, units)) + units * np.arange(count)[:, None]
