@@ -83,7 +83,8 @@ class Display:
             self._task = None
         took = "fresh" if outcome.fresh else f"{outcome.seconds:.1f} s"
         mark = "[dim]·[/dim]" if outcome.fresh else "[green]✓[/green]"
-        self._out.print(f" {mark} {outcome.stage:<9} {took:>7}  {outcome.line}")
+        line = outcome.line.replace("\n", "\n" + " " * 22)
+        self._out.print(f" {mark} {outcome.stage:<9} {took:>7}  {line}")
 
     def closing(self, config: Config, outcomes: list[Outcome], seconds: float) -> None:
         """Say what there is to look at."""

@@ -12,6 +12,8 @@ from pipeline.model.deviation import Deviation
 from pipeline.model.interval import Uncertainty
 from pipeline.model.recalibration import fit_recalibration
 
+_SMALLEST_SHOWN = 10
+
 PriorKind = Literal["published", "base rate"]
 
 
@@ -159,8 +161,10 @@ def too_few(n: int, events: int, minimum: tuple[float, float]) -> str | None:
     patients_needed, events_needed = minimum
     if n >= patients_needed and events >= events_needed:
         return None
+    # The sentence travels with every prediction: a small count could point at a person.
+    shown = str(events) if events >= _SMALLEST_SHOWN else f"fewer than {_SMALLEST_SHOWN}"
     return (
-        f"{n} patients with {events} in the smaller outcome class are fewer than the "
-        f"{patients_needed:.0f} patients and {events_needed:.0f} events needed: the risk is "
-        "the prior alone"
+        f"{n} patients with {shown} in the smaller outcome class; at least "
+        f"{patients_needed:.0f} patients and {events_needed:.0f} events are needed: the risk "
+        "is the prior alone"
     )

@@ -19,6 +19,9 @@ from pipeline.stages.files import (
 )
 
 
+_REASONS_SHOWN = 4
+
+
 def card(job: Job) -> str:
     """Write the model card from what the stages recorded, with the gate's verdict."""
     from pipeline.card.cohort import describe_cohort
@@ -123,4 +126,10 @@ def register(job: Job) -> str:
     found = register_model(entry, artifact, uri, store.parent / "mlartifacts")
     write_json(job.out / "register.json", found | {"gate": gate})
     aliases = " and ".join(found["aliases"])
-    return f"{found['model_name']} version {found['version']} is {aliases}. {gate['verdict']}"
+    failed = [reason["sentence"] for reason in gate["reasons"] if not reason["passed"]]
+    verdict = "the gate is passed" if gate["passed"] else "refused as champion:"
+    line = f"{found['model_name']} version {found['version']} is {aliases}; {verdict}"
+    shown = [f"- {sentence}" for sentence in failed[:_REASONS_SHOWN]]
+    if len(failed) > _REASONS_SHOWN:
+        shown.append(f"- and {len(failed) - _REASONS_SHOWN} more, on the model card")
+    return "\n".join([line, *shown])
