@@ -18,7 +18,6 @@ from pipeline.stages.files import (
     write_json,
 )
 
-
 _REASONS_SHOWN = 4
 
 
