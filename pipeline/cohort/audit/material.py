@@ -13,7 +13,10 @@ from pipeline.cohort.dictionary import Dictionary, Variable
 from pipeline.config import Audit, Outcome
 
 # A level of fewer patients joins the other rare levels: it cannot be adjusted for.
-RARE_LEVEL = 8
+RARE_LEVEL = 5
+GROUP_RIDGE = 10.0
+# Expected risks nearer to 0 or 1 would give a single surprise the weight of many patients.
+LEAST_RISK = 0.2
 
 
 @dataclass(frozen=True)
@@ -113,24 +116,41 @@ class Material:
         return groups.groupby(columns, sort=True).ngroup().to_numpy()
 
     @cached_property
-    def adjustment(self) -> np.ndarray:
-        """Orthonormal basis of what missingness and outcome may both depend on.
+    def adjustment(self) -> tuple[np.ndarray, np.ndarray]:
+        """What missingness and outcome may both depend on, and its ridge projection.
 
-        The intercept and indicators of the strata's columns and of the sites; patients x
-        rank. Few on purpose: each column costs power in small cohorts.
+        Indicators of the strata's columns and of the sites, centred: (n, k) and (k, n).
         """
-        parts = [np.ones((len(self.sample), 1))]
+        parts = [np.zeros((len(self.sample), 1))]
         for variable in self.dictionary:
             groups = variable.name in self.settings.strata or variable.role == "site"
             if groups and variable.kind == "categorical" and variable.timing == "baseline":
                 parts.append(_indicators(self.sample[variable.name]))
         design = np.column_stack(parts)
-        left, singular, _ = np.linalg.svd(design, full_matrices=False)
-        return left[:, singular > singular[0] * 1e-9]
+        design = design - design.mean(axis=0)
+        penalised = design.T @ design + GROUP_RIDGE * np.eye(design.shape[1])
+        return design, np.linalg.solve(penalised, design.T)
 
     def adjusted(self, values: np.ndarray) -> np.ndarray:
-        """Return the residuals of a least-squares fit on the adjustment, column by column."""
-        return values - self.adjustment @ (self.adjustment.T @ values)
+        """Return residuals given the adjustment: what groups do not explain, column by column.
+
+        A ridge penalty of ten patients a group: groups of five say little, and fitting each
+        of them fully would cost the small cohorts their power.
+        """
+        centred = values - values.mean(axis=0)
+        design, projection = self.adjustment
+        return centred - design @ (projection @ centred)
+
+    @cached_property
+    def scaled_events(self) -> np.ndarray:
+        """Residual outcomes of equal spread: patients x outcomes with both classes.
+
+        The outcome less its expectation given the adjustment, over its binomial standard
+        deviation: therapies with rates near 0 or 1 are then exchangeable with the others.
+        """
+        observed = self.events.to_numpy(dtype=float)
+        expected = np.clip(observed - self.adjusted(observed), LEAST_RISK, 1 - LEAST_RISK)
+        return (observed - expected) / np.sqrt(expected * (1 - expected))
 
     def adjusted_ranks(self, values: np.ndarray) -> np.ndarray:
         """Return the ranks that the adjustment leaves over; missing values stay missing."""

@@ -6,14 +6,18 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from pipeline.cohort.audit.finding import Finding
+from pipeline.cohort.audit.finding import Finding, shown_if_large
 from pipeline.cohort.audit.material import Material
 from pipeline.cohort.audit.statistics import max_statistic_p, stratified_auroc
 
 # Cross-validation and ridge penalty of the joint pattern's score.
 FOLDS = 5
 RIDGE = 5.0
-RARE_MISSING = 3  # fewer missing, or fewer present, values cannot be tested
+# A figure of 1 would tell each patient's outcome: higher values are shown as this.
+CAP = 0.95
+# Columns with fewer missing (or present) values than both, or outcomes with fewer events,
+# cannot be tested: their heavy tails would only cost the others their power.
+RARE_SHARE, RARE_PATIENTS, FEWEST = 0.04, 20, 5
 
 
 def missing_share(material: Material) -> Iterator[Finding]:
@@ -50,18 +54,21 @@ def missing_share(material: Material) -> Iterator[Finding]:
 def missingness_by_outcome(material: Material) -> Iterator[Finding]:
     """Association of each column's missingness with each outcome, given therapy and site.
 
-    Statistic: studentised product of the residual missingness indicator and the residual
-    outcome; p by permutation, adjusted over columns and outcomes by the maximum.
+    Statistic: correlation of the residual missingness indicator with the residual outcome;
+    p by permutation, adjusted over columns and outcomes by the maximum.
     Effect: AUROC of the indicator within strata. A model learns such an artefact as
     readily as biology, and it is not there when a new patient is scored.
     """
     indicators, names = _indicators(material)
-    if not names or material.events.empty:
+    events = material.events
+    smaller = np.minimum(events.to_numpy().sum(axis=0), (~events.to_numpy()).sum(axis=0))
+    tested = np.flatnonzero(smaller >= FEWEST)
+    if not names or not len(tested):
         return
-    settings = material.settings
+    events, settings = events.iloc[:, tested], material.settings
     _, p = max_statistic_p(
         material.adjusted(indicators),
-        material.adjusted(material.events.to_numpy(dtype=float)),
+        material.scaled_events[:, tested],
         settings.permutations,
         material.generator(1),
     )
@@ -71,7 +78,7 @@ def missingness_by_outcome(material: Material) -> Iterator[Finding]:
             continue
         aurocs = [
             stratified_auroc(indicators[:, column], event.to_numpy(), material.strata).estimate
-            for _, event in material.events.items()
+            for _, event in events.items()
         ]
         # The clearest association; among equals, the largest effect.
         best = min(range(len(aurocs)), key=lambda t: (p[column, t], -abs(aurocs[t] - 0.5)))
@@ -79,20 +86,20 @@ def missingness_by_outcome(material: Material) -> Iterator[Finding]:
         if effect < warn:
             continue
         grave_p = p[column, best] <= settings.alpha_error
-        outcome = str(material.events.columns[best])
+        outcome = str(events.columns[best])
         direction = "events" if aurocs[best] > 0.5 else "patients without the event"
         yield Finding(
             "missingness_by_outcome",
             "error" if grave_p and effect >= grave else "warning",
             f"'{name}' is missing more often in {direction} of '{outcome}' than therapy and site "
-            f"explain: AUROC of its absence {effect:.2f}, p {p[column, best]:.2g}"
+            f"explain: AUROC of its absence {_capped(effect)}, p {p[column, best]:.2g}"
             f"{material.sampled}.",
             "Find out when and for whom the value was measured; leave the column out "
             "if it was measured because of the outcome.",
             name,
-            int(material.cohort[name].isna().sum()),
+            shown_if_large(int(material.cohort[name].isna().sum()), settings.minimum_cell),
             {
-                "auroc": aurocs[best],
+                "auroc": min(max(aurocs[best], 1 - CAP), CAP),
                 "p": p[column, best],
                 "outcome": outcome,
                 "columns_tested": len(names),
@@ -113,7 +120,7 @@ def joint_missingness(material: Material) -> Iterator[Finding]:
         return
     settings, rng = material.settings, material.generator(2)
     event = material.events[material.primary].to_numpy()
-    outcome = material.adjusted(event.astype(float)[:, None])
+    outcome = material.scaled_events[:, [list(material.events).index(material.primary)]]
     indicators = material.adjusted(np.unique(indicators, axis=1))
     fold = rng.permuted(np.arange(len(event)) % FOLDS)
     score = _cross_validated(indicators, outcome, fold)
@@ -143,8 +150,13 @@ def _indicators(material: Material) -> tuple[np.ndarray, list[str]]:
     names = [v.name for v in material.predictors]
     missing = material.sample[names].isna()
     rarer = np.minimum(missing.sum(), (~missing).sum())
-    names = [name for name in names if rarer[name] >= RARE_MISSING]
+    least = max(FEWEST, min(RARE_PATIENTS, RARE_SHARE * len(missing)))
+    names = [name for name in names if rarer[name] >= least]
     return missing[names].to_numpy(dtype=float), names
+
+
+def _capped(auroc: float) -> str:
+    return f"{auroc:.2f}" if auroc <= CAP else f"above {CAP:.2f}"
 
 
 def _cross_validated(features: np.ndarray, outcomes: np.ndarray, fold: np.ndarray) -> np.ndarray:

@@ -15,9 +15,9 @@ from pipeline.cohort.audit.statistics import max_statistic_p, stratified_auroc
 def order_by_outcome(material: Material) -> Iterator[Finding]:
     """Association of the row order and of the number in the patient's id with the outcome.
 
-    Statistic: studentised association of the residuals given therapy and site, p by
-    permutation; effect: AUROC within strata, against ``order_auroc``. Tables sorted or
-    numbered by outcome were put together by outcome; folds cut by row then leak.
+    Statistic: correlation of the residuals given therapy and site, p by permutation;
+    effect: AUROC within strata, against ``order_auroc``. Tables sorted or numbered by
+    outcome were put together by outcome; folds cut by row then leak.
     """
     if material.primary not in material.events:
         return
@@ -31,7 +31,7 @@ def order_by_outcome(material: Material) -> Iterator[Finding]:
     event = material.events[material.primary].to_numpy()
     _, p = max_statistic_p(
         material.adjusted(places / len(places)),
-        material.adjusted(event.astype(float)[:, None]),
+        material.scaled_events[:, [list(material.events).index(material.primary)]],
         material.settings.permutations,
         material.generator(5),
     )

@@ -18,7 +18,7 @@ from tests.cohort.audit.power import audit, false_alarms, power
 @pytest.mark.parametrize("draw", [clean_cohort, generated_cohort])
 def test_few_clean_cohorts_raise_an_error(draw):
     # The 5 % of the requirement, in a sample small enough for every run; 200 by hand.
-    alarmed, errors, _ = false_alarms(draw, 12, first=300)
+    alarmed, errors, _ = false_alarms(draw, 7, first=300)
     assert alarmed <= 1, errors
 
 
