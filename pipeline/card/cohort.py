@@ -41,7 +41,7 @@ def describe_cohort(
         ``patients``; ``groups``: counts per level of the site, treatment and disease
         variables; ``variables``: per baseline variable ``known``, ``missing``,
         ``missing_with_event``, ``missing_without_event`` and, if numeric, ``quartiles``, else
-        ``levels``; ``outcome_counts``: per outcome column, patients at each value.
+        ``levels``; ``outcome_counts``: per outcome column, patients at each value, all or none.
     """
     guard = Guard(minimum_cell, len(cohort))
     chosen = outcomes[primary]
@@ -60,10 +60,7 @@ def describe_cohort(
             for v in grouping
         },
         "variables": {v.name: _variable(cohort[v.name], v, event, guard) for v in baseline},
-        "outcome_counts": {
-            name: guard.table({f"{value:g}": n for value, n in _sorted_counts(cohort[name])})
-            for name in columns
-        },
+        "outcome_counts": {name: _grades(cohort[name], guard) for name in columns},
     }
 
 
@@ -92,6 +89,17 @@ def _variable(
     return found | {"quartiles": [float(f"{q:.4g}") for q in quartiles]}
 
 
+def _grades(values: pd.Series, guard: Guard) -> dict[str, Any]:
+    """Patients at each value of an outcome's column, or none of the counts.
+
+    The numbers of events are known, and each is a sum of these counts: one small count could
+    be worked out from the others, wherever it stands.
+    """
+    counts = values.dropna().value_counts().sort_index()
+    small = bool((counts < guard.minimum).any())
+    return {f"{value:g}": guard.hidden() if small else int(n) for value, n in counts.items()}
+
+
 def _counts(values: pd.Series) -> dict[str, int]:
     """Patients per level: the most frequent first, then by name; 1 and 0 as yes and no."""
     known = values.dropna()
@@ -99,8 +107,3 @@ def _counts(values: pd.Series) -> dict[str, int]:
         known = known.map({1.0: "yes", 0.0: "no"})
     counts = known.astype(str).value_counts()
     return {name: int(counts[name]) for name in sorted(counts.index, key=lambda k: (-counts[k], k))}
-
-
-def _sorted_counts(values: pd.Series) -> list[tuple[float, int]]:
-    counts = values.dropna().value_counts().sort_index()
-    return [(float(str(value)), int(n)) for value, n in counts.items()]

@@ -109,7 +109,7 @@ def shown_unit(unit: str | None) -> str:
         return _UNITS[unit]
     head, star, tail = unit.partition("10*")
     if not star:
-        return unit
+        return unit.replace("m2", "m²")
     power = tail[: len(tail) - len(tail.lstrip("0123456789"))]
     return f"{head}10{power.translate(_RAISED)}{tail[len(power) :]}"
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipeline.card.data import data_facts, predictor_facts
-from pipeline.card.figures import MEASURES, is_suppressed, number, percent, unknown
+from pipeline.card.figures import MEASURES, is_suppressed, number, percent, unknown, words
 from pipeline.card.limits import limits, warnings
 from pipeline.card.method import method_facts
 from pipeline.card.performance import headline, outcome_performance
@@ -47,8 +47,7 @@ def collect(
     ingest, dictionary, audit, features, train, evaluation : mapping
         The stages' JSON files.
     explanation : mapping or None
-        ``pictures``: per picture ``name, outcome, title, alt, table, patient_level``;
-        ``importance``: per outcome and source ``outcome, label, mean_abs, low, high, share``.
+        As ``pipeline.explanation.facts.explanation_facts`` returns it.
     gate : mapping
         As ``pipeline.evaluation.gate.judge`` returns it.
     provenance : mapping
@@ -70,7 +69,7 @@ def collect(
         "minimum_cell": guard.minimum,
         "primary_outcome": primary,
         "identity": _identity(config, provenance),
-        "verdict": _verdict(gate, train, guard),
+        "verdict": _verdict(config, gate),
         "use": {
             "intended_use": config.card.intended_use,
             "intended_users": config.card.intended_users,
@@ -89,7 +88,7 @@ def collect(
         },
         "model": method_facts(config, features, train, guard),
         "performance": performance,
-        "explanation": _explanation(explanation, ingest["kind"] == "synthetic"),
+        "explanation": _explanation(explanation, ingest["kind"] == "synthetic", primary),
         "ethics": _ethics(config.card),
         "provenance": provenance_facts(config, provenance),
         "changes": unknown("no earlier registered version was compared with this one"),
@@ -145,32 +144,32 @@ def _identity(config: Config, provenance: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _verdict(gate: Mapping[str, Any], train: Mapping[str, Any], guard: Guard) -> dict[str, Any]:
-    """Take the gate's judgement over, without the small counts that its sentences repeat."""
-
-    def safe(sentence: str) -> str:
-        for head in train["heads"]:
-            if head["why_not_fitted"]:
-                why = str(guard.why_not_fitted(head))
-                sentence = sentence.replace(
-                    str(head["why_not_fitted"]).rstrip("."), why.rstrip(".")
-                )
-        return sentence
-
-    kept = ("criterion", "outcome", "passed", "found", "required")
-    reasons = [
-        {key: reason.get(key) for key in kept} | {"sentence": safe(reason["sentence"])}
-        for reason in gate["reasons"]
-    ]
-    failed = sum(not reason["passed"] for reason in reasons)
+def _verdict(config: Config, gate: Mapping[str, Any]) -> dict[str, Any]:
+    """Take the gate's judgement over, each criterion under the label of its outcome."""
+    reasons = []
+    for reason in gate["reasons"]:
+        outcome = reason.get("outcome")
+        sentence = reason["sentence"].removeprefix(f"{outcome}: ")
+        reasons.append(
+            {key: reason.get(key) for key in ("criterion", "outcome", "passed", "required")}
+            | {
+                "label": config.outcomes[outcome].label
+                if outcome in config.outcomes
+                else "the run",
+                "sentence": sentence[:1].upper() + sentence[1:],
+            }
+        )
+    failed = [reason for reason in reasons if not reason["passed"]]
+    total = len(reasons)
     return {
         "passed": gate["passed"],
         "sentence": (
-            f"Passed the gate: all {len(reasons)} criteria are met."
+            f"Passed the registry's gate: all {total} criteria are met, which is no permission "
+            "to use it on patients."
             if gate["passed"]
-            else f"Refused by the gate: {failed} of {len(reasons)} criteria are not met."
+            else f"Refused by the registry's gate: {len(failed)} of {total} criteria are not met."
         ),
-        "verdict": safe(gate["verdict"]),
+        "first_failure": failed[0]["sentence"] if failed else None,
         "reasons": reasons,
     }
 
@@ -207,7 +206,7 @@ def _training_data(facts: Mapping[str, Any], own: Mapping[str, Any]) -> str:
     if isinstance(own["events"], int):
         parts.append(f"{number(own['events'], 0)} with {label} ({percent(own['prevalence'])})")
     elif is_suppressed(own["events"]):
-        parts.append(f"patients with {label}: {own['events']['because']}")
+        parts.append(f"patients with {label}: {words(own['events'])}")
     sites = data["sites"]
     parts.append(
         f"{sites} centre{'s' if sites != 1 else ''}"
@@ -220,17 +219,25 @@ def _training_data(facts: Mapping[str, Any], own: Mapping[str, Any]) -> str:
     return "; ".join(parts) + "."
 
 
-def _explanation(explanation: Mapping[str, Any] | None, synthetic: bool) -> Any:
+def _explanation(explanation: Mapping[str, Any] | None, synthetic: bool, primary: str) -> Any:
+    """Take over what a page shows; no picture of single patients where they are real."""
     if explanation is None:
         return unknown("the explain stage left nothing")
+    wanted = ("importance_", "groups_", f"beeswarm_{primary}", "waterfall_")
     shown = ("name", "outcome", "title", "alt", "table")
-    pictures = [p for p in explanation.get("pictures", []) if synthetic or not p["patient_level"]]
+    pictures = [p for p in explanation["pictures"] if synthetic or not p["patient_level"]]
     return {
-        "pictures": [{key: picture[key] for key in shown} for picture in pictures],
-        "kept_back": len(explanation.get("pictures", [])) - len(pictures),
+        "patients": explanation["patients"],
+        "largest_gap": explanation["largest_gap"],
+        "pictures": [
+            {key: picture[key] for key in shown}
+            for picture in pictures
+            if picture["name"].startswith(wanted)
+        ],
+        "kept_back": len(explanation["pictures"]) - len(pictures),
         "importance": [
             {key: row[key] for key in ("outcome", "label", "mean_abs", "low", "high", "share")}
-            for row in explanation.get("importance", [])
+            for row in explanation["importance"]
         ],
     }
 

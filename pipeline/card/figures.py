@@ -132,9 +132,16 @@ def words(fact: Any) -> str:
     if is_unknown(fact):
         return f"{NOT_ASSESSED}, because {fact['because']}"
     if is_suppressed(fact):
-        return str(fact["because"])
+        return f"not shown: {fact['because']}"
     if isinstance(fact, bool):
         return "yes" if fact else "no"
     if isinstance(fact, int):
         return number(fact, 0)
     return str(fact)
+
+
+def cell_words(fact: Any) -> str:
+    """Write a fact into a table's cell: its reason stands in the caption."""
+    if is_unknown(fact):
+        return NOT_ASSESSED
+    return "not shown" if is_suppressed(fact) else words(fact)

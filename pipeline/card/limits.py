@@ -16,25 +16,27 @@ SYNTHETIC = (
     "recovers the assumptions it built into those patients, not how accurate it would be in a "
     "clinic."
 )
-PRIOR_ALONE = (
+NOTHING_FITTED = (
     "This model must not be used. Too few patients were available to fit anything: every risk "
-    "is the published rate of the therapy, at most recalibrated in the large, and no value of "
-    "the patient changes it."
+    "is {prior} alone, at most recalibrated in the large, and no laboratory value or other "
+    "finding in the patient changes it."
 )
-SOME_PRIOR_ALONE = (
-    "For some outcomes nothing was fitted: their risk is the published rate of the therapy, "
-    "which no value of the patient changes."
+PARTLY_FITTED = (
+    "For some outcomes nothing was fitted: their risk is {prior} alone, which no finding in the "
+    "patient changes."
 )
 
 
 def warnings(facts: Mapping[str, Any]) -> list[str]:
     """Return the sentences that stand on the first screen, the gravest first."""
     heads = facts["model"]["heads"]
+    published = facts["model"]["prior"]["kind"] == "published"
+    prior = "the therapy prior (its published rate)" if published else "the cohort's own rate"
     found = []
     if not any(head["fitted"] for head in heads):
-        found.append(PRIOR_ALONE)
+        found.append(NOTHING_FITTED.format(prior=prior))
     elif not all(head["fitted"] for head in heads):
-        found.append(SOME_PRIOR_ALONE)
+        found.append(PARTLY_FITTED.format(prior=prior))
     found.append(RESEARCH_USE)
     if facts["synthetic"]:
         found.append(SYNTHETIC)

@@ -8,7 +8,7 @@ from typing import Any
 from pipeline.card.suppression import Guard
 from pipeline.config import Config
 
-FORMULA = "logit(risk) = prior + a + b · f(x)"
+FORMULA = "logit(risk) = prior + a + Σ b · f(x)"
 
 
 def method_facts(
@@ -40,10 +40,11 @@ def _head(head: Mapping[str, Any], guard: Guard) -> dict[str, Any]:
         "patients": head["patients"],
         "events": guard.hidden() if hidden else head["events"],
         "fitted": head["fitted"],
-        "why_not_fitted": guard.why_not_fitted(head),
+        "why_not_fitted": head["why_not_fitted"],
         "prior": head["prior"],
         "a": head["a"],
-        "b": head["b"],
+        # Weight of each outcome's deviation; nested outcomes borrow from each other.
+        "b": {name: weight for name, weight in head["b"].items() if weight != 0},
         "leaves": head.get("leaves"),
         "trees": head.get("trees"),
         "ridge_penalty": head.get("ridge_penalty"),

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.card.figures import MEASURES, MODELS, figure, unknown
+from pipeline.card.figures import MEASURES, MODELS, figure, number, percent, unknown
 from pipeline.card.suppression import Guard
 from pipeline.config import Evaluation
 
@@ -31,21 +31,19 @@ def outcome_performance(found: Mapping[str, Any], label: str, guard: Guard) -> d
     Returns
     -------
     dict
-        Figures unchanged; what is undefined or hidden says why. Net benefit is left out
-        where the number of events is hidden, because acting on all reveals it.
+        Figures unchanged; what is undefined or hidden says why. Where the number of events is
+        hidden no figure is given: observed over expected, net benefit of acting on all and
+        others would reveal it, and with so few events none of them means anything.
     """
     if "models" not in found:
-        why = unknown(str(found.get("reason", "the outcome was not evaluated")))
-        return {"label": label, "n": found.get("n", 0), "events": why, "prevalence": why,
-                "models": {}, "differences": {}, "calibration_curve": [],
-                "calibration_groups": [], "thresholds": [], "net_benefit": why,
-                "truth": why}  # fmt: skip
-    hidden = found["events"] is None
+        return _without_figures(found, label, unknown(str(found["reason"])))
+    if found["events"] is None:
+        return _without_figures(found, label, guard.hidden())
     return {
         "label": label,
         "n": found["n"],
-        "events": guard.hidden() if hidden else found["events"],
-        "prevalence": guard.hidden() if hidden else found["prevalence"],
+        "events": found["events"],
+        "prevalence": found["prevalence"],
         "abstained": guard.hidden() if found["abstained"] is None else found["abstained"],
         "models": {
             name: {key: figure(figures.get(key)) for key in SHOWN}
@@ -69,7 +67,7 @@ def outcome_performance(found: Mapping[str, Any], label: str, guard: Guard) -> d
             {"threshold": row["threshold"]} | {key: figure(row.get(key)) for key in AT_THRESHOLD}
             for row in found["thresholds"]
         ],
-        "net_benefit": unknown(guard.hidden()["because"]) if hidden else found["net_benefit"],
+        "net_benefit": found["net_benefit"],
         "truth": _truth(found.get("truth")),
     }
 
@@ -92,7 +90,7 @@ def headline(
     """
     own = primary["models"].get("model", {})
     first = "auroc_within_therapy" if by_therapy else "auroc"
-    missing = unknown("the outcome was not evaluated")
+    missing = unknown(primary["events"]["because"] if not own else "not in evaluation.json")
     figures = [
         {"key": key, "source": f"outcomes.{name}.models.model.{key}", "label": MEASURES[key].label,
          "digits": 2, "figure": own.get(key, missing), "reading": MEASURES[key].reading}
@@ -100,6 +98,23 @@ def headline(
     ]  # fmt: skip
     figures.append(_benefit(primary, settings, name))
     return figures
+
+
+def _without_figures(found: Mapping[str, Any], label: str, why: dict[str, str]) -> dict[str, Any]:
+    return {
+        "label": label,
+        "n": found["n"],
+        "events": why,
+        "prevalence": why,
+        "abstained": why,
+        "models": {},
+        "differences": {},
+        "calibration_curve": [],
+        "calibration_groups": [],
+        "thresholds": [],
+        "net_benefit": unknown(why["because"]),
+        "truth": unknown(why["because"]),
+    }
 
 
 def _benefit(primary: Mapping[str, Any], settings: Evaluation, name: str) -> dict[str, Any]:
@@ -118,8 +133,12 @@ def _benefit(primary: Mapping[str, Any], settings: Evaluation, name: str) -> dic
         threshold = chosen[(len(chosen) - 1) // 2]
         at = int(np.argmin(np.abs(np.array(benefit["thresholds"]) - threshold)))
         threshold = benefit["thresholds"][at]
-        reading = f"at a threshold of {threshold:.0%}; {MEASURES[key].reading}"
-        return entry | {"figure": _gain(benefit, at), "reading": reading, "threshold": threshold}
+        gain = _gain(benefit, at)
+        reading = (
+            f"at a threshold of {percent(threshold, 0)}: {number(100 * gain['estimate'], 1)} more "
+            "true alerts in 100 patients, false ones paid for"
+        )
+        return entry | {"figure": gain, "reading": reading, "threshold": threshold}
     return entry | {"figure": why, "reading": MEASURES[key].reading}
 
 

@@ -5,11 +5,15 @@ Each is drawn from the card's facts, and its table stands beside it in the card.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
 from pipeline.card.figures import MODELS, is_unknown, number, percent, with_interval
 from pipeline.card.svg import Drawing, Scale, spread, ticks
+
+# Where the decision curve's thresholds begin and end, for the page's slider to follow.
+DECISION_ENDS = (50, 308)
 
 _LINES = {
     "model": "p-line p-model",
@@ -80,7 +84,7 @@ def _calibration(plot: Mapping[str, str], own: Mapping[str, Any]) -> Drawing:
     x, y = Scale(0, top, 50, 388), Scale(0, top, 330, 12)
     _axes(drawing, x, y, "Predicted risk", "Observed share")
     drawing.line([(x(0), y(0)), (x(top), y(top))], "p-line p-faint p-dot")
-    drawing.text(x(top) - 6, y(top) + 24, "ideal", "p-quiet", "end")
+    drawing.text(x(0.9 * top) + 4, y(0.9 * top) + 15, "ideal", "p-quiet")
     banded = [p for p in curve if p["low"] is not None]
     if banded:
         drawing.band(
@@ -99,13 +103,13 @@ def _calibration(plot: Mapping[str, str], own: Mapping[str, Any]) -> Drawing:
 
 
 def _decision(plot: Mapping[str, str], own: Mapping[str, Any]) -> Drawing:
-    drawing = Drawing(plot["name"], plot["title"], plot["alt"], 480, 372)
+    drawing = Drawing(plot["name"], plot["title"], plot["alt"], 424, 372)
     benefit = own["net_benefit"]
     at, curves = benefit["thresholds"], benefit["curves"]
     lines = {name: kind for name, kind in _LINES.items() if name in curves}
     top = max(max(curves[name]["estimate"]) for name in lines) * 1.06
     bottom = -0.16 * top
-    x, y = Scale(0, max(at), 50, 362), Scale(bottom, top, 330, 12)
+    x, y = Scale(0, max(at), *DECISION_ENDS), Scale(bottom, top, 330, 12)
     _axes(drawing, x, y, "Threshold at which one would act", "Net benefit per patient")
     model = curves["model"]
     drawing.band(
@@ -125,9 +129,9 @@ def _decision(plot: Mapping[str, str], own: Mapping[str, Any]) -> Drawing:
     order = list(ends)
     moved = spread([ends[name][1] for name in order], 16, 20, 318)
     for name, place in zip(order, moved, strict=True):
-        drawing.line([ends[name], (372, place), (378, place)], "p-leader")
+        drawing.line([ends[name], (318, place), (324, place)], "p-leader")
         kind = "p-accent-text" if name == "model" else "p-quiet"
-        drawing.text(382, place + 4, MODELS[name], kind)
+        drawing.text(328, place + 4, MODELS[name], kind)
     drawing.line([(x(0), 12), (x(0), 330)], "p-leader", f"cursor-{plot['name']}")
     return drawing
 
@@ -146,27 +150,22 @@ def _models(plot: Mapping[str, str], outcomes: Mapping[str, Any], primary: str) 
     rows = [row for row in rows if row[1] is None or not is_unknown(row[1])]
     step = 21
     height = 16 + step * len(rows) + 46
-    drawing = Drawing(plot["name"], plot["title"], plot["alt"], 480, height)
+    drawing = Drawing(plot["name"], plot["title"], plot["alt"], 384, height)
     ends = [
         v for _, f, _ in rows if f for v in (f["low"], f["high"], f["estimate"]) if v is not None
     ]
     low, high = min([0.45, *ends]), max([0.75, *ends])
-    low, high = (low // 0.05) * 0.05, -(-high // 0.05) * 0.05
-    x = Scale(low, high, 136, 336)
+    x = Scale(math.floor(low / 0.05) * 0.05, math.ceil(high / 0.05) * 0.05, 132, 264)
     bottom = 16 + step * len(rows)
-    for value in ticks(low, high, 5):
-        drawing.line([(x(value), 10), (x(value), bottom)], "p-grid")
-        drawing.text(
-            x(value),
-            bottom + 16,
-            f"{value:.1f}" if value * 10 % 1 < 1e-9 else f"{value:.2f}",
-            "p-quiet",
-            "middle",
-        )
-    drawing.line([(x(0.5), 10), (x(0.5), bottom)], "p-line p-faint p-dot")
-    drawing.text(
-        x((low + high) / 2), bottom + 36, "AUROC within therapy (0.5 is chance)", "", "middle"
-    )
+    headings = [k for k, row in enumerate(rows) if row[2] == "heading"]
+    for first, last in zip(headings, [*headings[1:], len(rows)], strict=True):
+        block = (16 + step * (first + 1) - 2, 16 + step * last - 2)
+        for value in ticks(x.low, x.high, 5):
+            drawing.line([(x(value), end) for end in block], "p-grid")
+        drawing.line([(x(0.5), end) for end in block], "p-line p-faint p-dot")
+    for value in ticks(x.low, x.high, 5):
+        drawing.text(x(value), bottom + 16, f"{value:.1f}", "p-quiet", "middle")
+    drawing.text(198, bottom + 36, "AUROC within therapy (0.5 is chance)", "", "middle")
     for k, (label, figure, kind) in enumerate(rows):
         y = 16 + step * k + 14
         if figure is None:
@@ -181,7 +180,7 @@ def _models(plot: Mapping[str, str], outcomes: Mapping[str, Any], primary: str) 
         text = (
             with_interval(figure, 2) if figure["low"] is not None else number(figure["estimate"], 2)
         )
-        drawing.text(346, y, text, "p-accent-text" if own_row else "p-quiet")
+        drawing.text(274, y, text, "p-accent-text" if own_row else "p-quiet")
     return drawing
 
 
@@ -212,7 +211,7 @@ def _comparable(outcomes: Mapping[str, Any]) -> bool:
 def _models_finding(outcomes: Mapping[str, Any], primary: str) -> str:
     own = outcomes[primary]
     parts = [
-        f"{MODELS.get(name, name).lower()} {with_interval(figures['auroc_within_therapy'], 2)}"
+        f"{MODELS.get(name, name)} {with_interval(figures['auroc_within_therapy'], 2)}"
         for name, figures in own["models"].items()
     ]
     return f"AUROC within therapy for {own['label']}: " + "; ".join(parts) + "."

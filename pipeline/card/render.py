@@ -13,6 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from pipeline.card import figures
+from pipeline.card.plots import DECISION_ENDS
 
 # Pictures of the explain stage are embedded up to this many characters in all; the page
 # stays under 3 MB, and further ones are named with their place in the run folder.
@@ -35,6 +36,7 @@ def to_html(facts: Mapping[str, Any], plots: Mapping[str, bytes | str]) -> str:
     own = {plot["name"] for plot in facts["plots"]}
     return page.render(
         facts=facts,
+        decision_ends=DECISION_ENDS,
         own={name: Markup(svg) for name, svg in plots.items() if name in own},
         pictures=_embedded(facts, plots),
         style=Markup((files / "card.css").read_text(encoding="utf-8")),
@@ -63,6 +65,7 @@ def _environment(*, html: bool) -> Environment:
         "percent": figures.percent,
         "with_interval": figures.with_interval,
         "words": figures.words,
+        "cellwords": figures.cell_words,
         "cell": lambda text: str(text).replace("|", "\\|").replace("\n", " "),
         "json": lambda value: Markup(json.dumps(value).replace("<", "\\u003c")),
     }

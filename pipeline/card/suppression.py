@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -39,7 +38,7 @@ class Guard:
 
     def hidden(self) -> dict[str, str]:
         """Return the fact that a count is not shown."""
-        return {"status": SUPPRESSED, "because": f"not shown (a cell under {self.minimum})"}
+        return {"status": SUPPRESSED, "because": f"a cell holds fewer than {self.minimum} patients"}
 
     def table(self, counts: Mapping[str, int]) -> dict[str, Any]:
         """Return counts that add up to a known total, the small ones hidden.
@@ -52,15 +51,6 @@ class Guard:
             small.add(min(shown, key=lambda name: counts[name]))
         return {name: self.hidden() if name in small else n for name, n in counts.items()}
 
-    def why_not_fitted(self, head: Mapping[str, Any]) -> str | None:
-        """Return why a head was not fitted, without a small count of the rarer class."""
-        why = head["why_not_fitted"]
-        rarer = min(head["events"], head["patients"] - head["events"])
-        if why is None or not 0 < rarer < self.minimum:
-            return None if why is None else str(why)
-        few = f"fewer than {self.minimum}"
-        return re.sub(rf"\bwith {rarer} in\b", f"with {few} in", str(why))
-
     def finding(self, finding: Mapping[str, Any]) -> dict[str, Any]:
         """Return a finding of the audit; its message goes where it would reveal a small count."""
         kept = {key: finding[key] for key in ("check", "severity", "column", "message", "mend")}
@@ -68,6 +58,6 @@ class Guard:
             where = f" in '{finding['column']}'" if finding.get("column") else ""
             kept["message"] = (
                 f"The check '{finding['check'].replace('_', ' ')}' found something{where}; "
-                f"the counts are not shown (a cell under {self.minimum})."
+                f"the counts are not shown (a cell holds fewer than {self.minimum})."
             )
         return kept

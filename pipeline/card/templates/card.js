@@ -14,7 +14,8 @@
         cell.textContent = text(100 * data.curves[cell.dataset.curve][k], 1);
       });
       if (cursor) {
-        var x = 50 + (362 - 50) * at / data.thresholds[data.thresholds.length - 1];
+        var left = Number(box.dataset.left), right = Number(box.dataset.right);
+        var x = left + (right - left) * at / data.thresholds[data.thresholds.length - 1];
         cursor.setAttribute("points", x + ",12 " + x + ",330");
       }
     }
