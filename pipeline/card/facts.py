@@ -223,7 +223,13 @@ def _explanation(explanation: Mapping[str, Any] | None, synthetic: bool, primary
     """Take over what a page shows; no picture of single patients where they are real."""
     if explanation is None:
         return unknown("the explain stage left nothing")
-    wanted = ("importance_", "groups_", f"beeswarm_{primary}", "waterfall_")
+    wanted = (
+        f"importance_{primary}",
+        "groups_",
+        f"beeswarm_{primary}",
+        "waterfall_",
+        "importance_",
+    )
     shown = ("name", "outcome", "title", "alt", "table")
     pictures = [p for p in explanation["pictures"] if synthetic or not p["patient_level"]]
     return {
@@ -231,7 +237,7 @@ def _explanation(explanation: Mapping[str, Any] | None, synthetic: bool, primary
         "largest_gap": explanation["largest_gap"],
         "pictures": [
             {key: picture[key] for key in shown}
-            for picture in pictures
+            for picture in sorted(pictures, key=lambda p: _place(p["name"], wanted))
             if picture["name"].startswith(wanted)
         ],
         "kept_back": len(explanation["pictures"]) - len(pictures),
@@ -240,6 +246,10 @@ def _explanation(explanation: Mapping[str, Any] | None, synthetic: bool, primary
             for row in explanation["importance"]
         ],
     }
+
+
+def _place(name: str, wanted: tuple[str, ...]) -> int:
+    return next((k for k, start in enumerate(wanted) if name.startswith(start)), len(wanted))
 
 
 def _ethics(card: Card) -> dict[str, Any]:

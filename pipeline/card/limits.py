@@ -73,8 +73,8 @@ def limits(facts: Mapping[str, Any], primary: str) -> list[dict[str, str]]:
             "not change the risk."
         )),
         _entry("In use", (
-            "No monitoring of drift, alerts or outcomes is part of this model. None of the "
-            "decisions it might inform has been tested."
+            "No monitoring of drift, alerts or outcomes is part of this model. No decision that "
+            "it might inform has been tested."
         )),
     ]  # fmt: skip
     if facts["synthetic"]:

@@ -15,6 +15,8 @@ from pipeline.card.svg import Drawing, Scale, spread, ticks
 # Where the decision curve's thresholds begin and end, for the page's slider to follow.
 DECISION_ENDS = (50, 308)
 
+# Strategies that look at the patient or the therapy, rather than treating all alike.
+_OWN = ("model", "therapy_only", "easix", "m_easix")
 _LINES = {
     "model": "p-line p-model",
     "therapy_only": "p-line p-dash",
@@ -68,6 +70,19 @@ def draw_plots(facts: Mapping[str, Any]) -> dict[str, str]:
     return drawn
 
 
+def shown_thresholds(benefit: Mapping[str, Any]) -> int:
+    """Count the thresholds worth drawing: up to the next tenth after all curves are flat at 0."""
+    at, curves = benefit["thresholds"], benefit["curves"]
+    top = max(curves["model"]["estimate"])
+    last = max(
+        k
+        for k in range(len(at))
+        if k == 0 or any(abs(c["estimate"][k]) > 0.05 * top for n, c in curves.items() if n in _OWN)
+    )
+    limit = math.ceil(at[last] * 10 - 1e-9) / 10
+    return sum(threshold <= limit + 1e-9 for threshold in at)
+
+
 def _entry(name: str, outcome: str, kind: str, title: str, alt: str) -> dict[str, str]:
     return {"name": name, "outcome": outcome, "kind": kind, "title": title, "alt": alt}
 
@@ -81,7 +96,7 @@ def _calibration(plot: Mapping[str, str], own: Mapping[str, Any]) -> Drawing:
         + [g[k] for g in groups for k in ("predicted", "observed")]
     )
     top = min(1.0, max(0.1, -(-highest // 0.1) * 0.1))
-    x, y = Scale(0, top, 50, 388), Scale(0, top, 330, 12)
+    x, y = Scale(0, top, 50, 382), Scale(0, top, 330, 12)
     _axes(drawing, x, y, "Predicted risk", "Observed share")
     drawing.line([(x(0), y(0)), (x(top), y(top))], "p-line p-faint p-dot")
     drawing.text(x(0.9 * top) + 4, y(0.9 * top) + 15, "ideal", "p-quiet")
@@ -105,7 +120,12 @@ def _calibration(plot: Mapping[str, str], own: Mapping[str, Any]) -> Drawing:
 def _decision(plot: Mapping[str, str], own: Mapping[str, Any]) -> Drawing:
     drawing = Drawing(plot["name"], plot["title"], plot["alt"], 424, 372)
     benefit = own["net_benefit"]
-    at, curves = benefit["thresholds"], benefit["curves"]
+    upto = shown_thresholds(benefit)
+    at = benefit["thresholds"][:upto]
+    curves = {
+        name: {key: values[:upto] for key, values in curve.items()}
+        for name, curve in benefit["curves"].items()
+    }
     lines = {name: kind for name, kind in _LINES.items() if name in curves}
     top = max(max(curves[name]["estimate"]) for name in lines) * 1.06
     bottom = -0.16 * top
@@ -120,12 +140,15 @@ def _decision(plot: Mapping[str, str], own: Mapping[str, Any]) -> Drawing:
     ends: dict[str, tuple[float, float]] = {"treat_none": (x(max(at)), y(0))}
     for name, kind in reversed(lines.items()):
         values = curves[name]["estimate"]
-        points = [(x(t), y(v)) for t, v in zip(at, values, strict=True) if v >= bottom]
-        drawing.line(points, kind)
-        if len(points) == len(at):
+        seen = sum(v >= bottom for v in values) if name == "treat_all" else len(at)
+        points = [(x(t), y(v)) for t, v in zip(at[:seen], values[:seen], strict=True)]
+        if seen == len(at):
             ends[name] = points[-1]
-        elif points:
+        else:
+            share = (values[seen - 1] - bottom) / (values[seen - 1] - values[seen])
+            points.append((x(at[seen - 1] + share * (at[seen] - at[seen - 1])), y(bottom)))
             drawing.text(points[-1][0] + 5, 322, MODELS[name], "p-quiet")
+        drawing.line(points, kind)
     order = list(ends)
     moved = spread([ends[name][1] for name in order], 16, 20, 318)
     for name, place in zip(order, moved, strict=True):
@@ -230,16 +253,13 @@ def _calibration_finding(own: Mapping[str, Any]) -> str:
 
 def _decision_finding(own: Mapping[str, Any]) -> str:
     benefit = own["net_benefit"]
+    at = benefit["thresholds"][: shown_thresholds(benefit)]
     curves = {name: curve["estimate"] for name, curve in benefit["curves"].items()}
     others = [values for name, values in curves.items() if name != "model"]
-    best = [
-        t
-        for k, t in enumerate(benefit["thresholds"])
-        if curves["model"][k] > max(values[k] for values in others)
-    ]
+    best = [t for k, t in enumerate(at) if curves["model"][k] > max(values[k] for values in others)]
     if not best:
         return "At no threshold is the model's net benefit above that of every alternative."
-    share = percent(len(best) / len(benefit["thresholds"]), 0)
+    share = percent(len(best) / len(at), 0)
     return (
         f"The model's net benefit is above that of every alternative at {share} of the "
         f"thresholds shown, the lowest {percent(best[0], 0)} and the highest "

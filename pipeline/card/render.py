@@ -13,7 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from pipeline.card import figures
-from pipeline.card.plots import DECISION_ENDS
+from pipeline.card.plots import DECISION_ENDS, shown_thresholds
 
 # Pictures of the explain stage are embedded up to this many characters in all; the page
 # stays under 3 MB, and further ones are named with their place in the run folder.
@@ -37,6 +37,7 @@ def to_html(facts: Mapping[str, Any], plots: Mapping[str, bytes | str]) -> str:
     return page.render(
         facts=facts,
         decision_ends=DECISION_ENDS,
+        shown_thresholds=shown_thresholds,
         own={name: Markup(svg) for name, svg in plots.items() if name in own},
         pictures=_embedded(facts, plots),
         style=Markup((files / "card.css").read_text(encoding="utf-8")),

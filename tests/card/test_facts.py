@@ -1,0 +1,165 @@
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+import pytest
+
+from pipeline.card.figures import is_suppressed, is_unknown
+from tests.card.small_run import facts_of
+
+
+def leaves(value: Any, path: str = "") -> list[tuple[str, Any]]:
+    """Every value of nested mappings and lists, with its path."""
+    if isinstance(value, dict):
+        return [leaf for key, part in value.items() for leaf in leaves(part, f"{path}.{key}")]
+    if isinstance(value, list):
+        return [leaf for k, part in enumerate(value) for leaf in leaves(part, f"{path}.{k}")]
+    return [(path, value)]
+
+
+def test_facts_are_json_without_nan(run, tiny):
+    for facts in (run.facts, tiny.facts):
+        assert json.loads(json.dumps(facts, allow_nan=False)) == facts
+
+
+def test_performance_is_the_evaluation_s_to_the_last_digit(run):
+    for name, found in run.evaluation["outcomes"].items():
+        taken = run.facts["performance"]["outcomes"][name]
+        for model, figures in found["models"].items():
+            for key, value in figures.items():
+                if value["estimate"] is None:
+                    assert is_unknown(taken["models"][model][key])
+                else:
+                    for end in ("estimate", "low", "high"):
+                        assert taken["models"][model][key][end] == value[end]
+        assert taken["net_benefit"]["curves"] == found["net_benefit"]["curves"]
+
+
+def test_the_three_headline_figures(run):
+    figures = {h["key"]: h["figure"] for h in run.facts["headline"]}
+    ge2 = run.evaluation["outcomes"]["ge2"]
+    for key in ("auroc_within_therapy", "calibration_slope"):
+        assert figures[key]["estimate"] == ge2["models"]["model"][key]["estimate"]
+    benefit = ge2["net_benefit"]
+    at = benefit["thresholds"].index(0.2)  # the middle of 10%, 20% and 30%
+    gain = (
+        benefit["curves"]["model"]["estimate"][at]
+        - benefit["curves"]["therapy_only"]["estimate"][at]
+    )
+    assert math.isclose(figures["net_benefit_over_therapy_only"]["estimate"], gain, abs_tol=1e-12)
+
+
+def test_a_recorded_difference_of_net_benefit_brings_its_interval(run):
+    changed = json.loads(json.dumps(run.evaluation))
+    benefit = changed["outcomes"]["ge2"]["net_benefit"]
+    n = len(benefit["thresholds"])
+    difference = {"estimate": [0.03] * n, "low": [0.01] * n, "high": [0.05] * n}
+    benefit["differences"] = {"therapy_only": difference}
+    figure = facts_of(run, evaluation=changed)["headline"][2]["figure"]
+    assert (figure["estimate"], figure["low"], figure["high"]) == (0.03, 0.01, 0.05)
+
+
+def test_without_threshold_net_benefit_is_not_assessed(run):
+    settings = run.config.evaluation.model_copy(update={"thresholds": {}})
+    config = run.config.model_copy(update={"evaluation": settings})
+    figure = facts_of(run, config=config)["headline"][2]["figure"]
+    assert is_unknown(figure)
+    assert "evaluation.thresholds" in figure["because"]
+
+
+def test_synthetic_data_are_called_a_test_of_the_generator(run):
+    text = " ".join(run.facts["warnings"])
+    assert "Research use only" in text
+    assert "assumptions" in text
+    assert "not how accurate" in text
+    assert run.facts["training_data"].startswith("Synthetic patients: 600; ")
+
+
+def test_a_cohort_without_a_fit_says_that_the_model_must_not_be_used(tiny):
+    first = tiny.facts["warnings"][0]
+    assert first.startswith("This model must not be used.")
+    assert "therapy prior" in first
+    assert not tiny.facts["verdict"]["passed"]
+    assert "Refused" in tiny.facts["verdict"]["sentence"]
+    assert tiny.facts["training_data"].startswith("Real patients: 48; ")
+
+
+def test_partly_fitted_models_say_so(run):
+    train = json.loads(json.dumps(run.train))
+    train["heads"][2] |= {"fitted": False, "why_not_fitted": "too few", "b": {}}
+    assert facts_of(run, train=train)["warnings"][0].startswith("For some outcomes nothing")
+
+
+def test_no_count_below_the_minimum_cell(tiny):
+    counts = ("events", "n", "missing", "known", "missing_with_event", "outside_window", "undated",
+              "patients", "count")  # fmt: skip
+    for path, value in leaves(tiny.facts):
+        if path.rsplit(".", 1)[-1] in counts and isinstance(value, int):
+            assert value == 0 or value >= 10, path
+    assert is_suppressed(tiny.facts["data"]["flow"][0]["undated"])  # 3 values
+    assert tiny.facts["data"]["flow"][0]["outside_window"] == 17
+
+
+def test_an_outcome_with_a_hidden_count_shows_no_figure_that_reveals_it(tiny):
+    hidden = [
+        name for name, found in tiny.evaluation["outcomes"].items() if found["events"] is None
+    ]
+    assert hidden, "the tiny run must have a rare outcome for this test to mean anything"
+    for name in hidden:
+        own = tiny.facts["performance"]["outcomes"][name]
+        assert own["models"] == {}
+        assert own["calibration_groups"] == []
+        assert is_unknown(own["net_benefit"])
+        heads = {head["outcome"]: head for head in tiny.facts["model"]["heads"]}
+        assert is_suppressed(heads[name]["events"])
+
+
+def test_pictures_of_single_real_patients_are_kept_back(run):
+    ingest = run.ingest | {"kind": "table"}
+    explanation = facts_of(run, ingest=ingest)["explanation"]
+    assert [p["name"] for p in explanation["pictures"]] == ["importance_ge2"]
+    assert explanation["kept_back"] == 1
+    assert len(run.facts["explanation"]["pictures"]) == 2
+
+
+@pytest.mark.parametrize(
+    "path", ["ethics.funding", "ethics.inequalities", "changes", "performance.subgroups",
+             "provenance.version", "provenance.config_sha256", "outcome.assessors"]
+)  # fmt: skip
+def test_what_nobody_recorded_is_not_assessed(run, path):
+    fact = run.facts
+    for key in path.split("."):
+        fact = fact[key]
+    assert is_unknown(fact)
+    assert fact["because"]
+
+
+def test_without_explanation_or_cohort_the_card_still_stands(run):
+    facts = facts_of(run, explanation=None, described=None)
+    assert is_unknown(facts["explanation"])
+    assert is_unknown(facts["data"]["groups"])
+    assert is_unknown(facts["predictors"]["variables"][0]["missing"])
+
+
+def test_an_outcome_that_was_not_evaluated_is_not_assessed(run):
+    changed = {**run.evaluation, "outcomes": dict(run.evaluation["outcomes"])}
+    del changed["outcomes"]["ge2"]
+    facts = facts_of(run, evaluation=changed)
+    assert all(is_unknown(h["figure"]) for h in facts["headline"])
+
+
+def test_intervals_that_cover_too_rarely_are_a_limit(run):
+    changed = json.loads(json.dumps(run.evaluation))
+    coverage = {"estimate": 0.61, "low": 0.59, "high": 0.63}
+    width = {"estimate": 0.1, "low": 0.1, "high": 0.1}
+    truth = changed["outcomes"]["ge2"]["truth"]
+    truth["interval"] = {"coverage": coverage, "mean_width": width}
+    text = next(
+        limit["text"]
+        for limit in facts_of(run, evaluation=changed)["limits"]
+        if limit["heading"] == "Intervals are too narrow"
+    )
+    assert "90%" in text
+    assert "0.610 (0.590 to 0.630)" in text
