@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Self
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -33,8 +34,8 @@ class Display:
 
     def __init__(self, quiet: bool) -> None:
         self.quiet = quiet
-        self._out = Console(quiet=quiet, highlight=False, soft_wrap=True)
-        self._errors = Console(stderr=True, highlight=False, soft_wrap=True)
+        self._out = Console(quiet=quiet, highlight=False, emoji=False, soft_wrap=True)
+        self._errors = Console(stderr=True, highlight=False, emoji=False, soft_wrap=True)
         self._bar: Progress | None = None
         if self._out.is_terminal and not quiet:
             self._bar = Progress(
@@ -64,7 +65,7 @@ class Display:
 
     def heading(self, config: Config, file: Path) -> None:
         """Name the run."""
-        self._out.print(f"[bold]{config.name}[/bold]  {file}")
+        self._out.print(f"[bold]{config.name}[/bold]  {escape(str(file))}")
 
     def started(self, stage: Stage) -> None:
         """Show that a stage is at work."""
@@ -74,7 +75,7 @@ class Display:
     def progress(self, what: str, done: int, total: int) -> None:
         """Show how far a long stage has come."""
         if self._bar and self._task is not None:
-            self._bar.update(self._task, description=what, completed=done, total=total)
+            self._bar.update(self._task, description=escape(what), completed=done, total=total)
 
     def ended(self, outcome: Outcome) -> None:
         """Print a stage's line."""
@@ -83,7 +84,7 @@ class Display:
             self._task = None
         took = "fresh" if outcome.fresh else f"{outcome.seconds:.1f} s"
         mark = "[dim]·[/dim]" if outcome.fresh else "[green]✓[/green]"
-        line = outcome.line.replace("\n", "\n" + " " * 22)
+        line = escape(outcome.line).replace("\n", "\n" + " " * 22)
         self._out.print(f" {mark} {outcome.stage:<9} {took:>7}  {line}")
 
     def closing(self, config: Config, outcomes: list[Outcome], seconds: float) -> None:
@@ -95,12 +96,12 @@ class Display:
             self._out.print(f"All {len(outcomes)} stages are fresh ({seconds:.1f} s).")
         card = config.run_folder / "card" / "model_card.html"
         if card.is_file() and outcomes[-1].stage in ("card", "register"):
-            self._out.print(f"Read the model card: {os.path.relpath(card)}")
+            self._out.print(f"Read the model card: {escape(os.path.relpath(card))}")
 
     def say(self, text: str) -> None:
         """Print a sentence."""
-        self._out.print(text)
+        self._out.print(escape(text))
 
     def fault(self, text: str) -> None:
         """Print what is wrong, to standard error."""
-        self._errors.print(f"[red]✗[/red] {text}", markup=True)
+        self._errors.print(f"[red]✗[/red] {escape(text)}")

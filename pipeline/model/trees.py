@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -94,7 +95,21 @@ def fit_trees(
 ) -> Trees:
     """Fit the ensemble of the chosen size on all patients."""
     booster = _train(Z, y, offset, trends, size, settings, seed)
-    return Trees(text=booster.model_to_string(), leaves=size[0], trees=size[1])
+    return Trees(text=_without_limits(booster.model_to_string()), leaves=size[0], trees=size[1])
+
+
+def _without_limits(text: str) -> str:
+    """Drop each column's smallest and largest training value: single patients' values.
+
+    LightGBM writes them down as ``feature_infos``, asks on loading that there be one entry a
+    column, and reads them no further.
+    """
+    return re.sub(
+        r"^feature_infos=.*$",
+        lambda line: "feature_infos=" + " ".join(["none"] * len(line.group().split(" "))),
+        text,
+        flags=re.MULTILINE,
+    )
 
 
 def _train(

@@ -6,19 +6,21 @@ import os
 from pathlib import Path
 
 from pipeline.errors import InputError
+from pipeline.registry.client import mlflow_at
 
 DEFAULT_STORE = "models/mlflow.db"
 
-
-def prepare_environment() -> None:
-    """Set what MLflow reads when it is imported: no telemetry, no pickle."""
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    os.environ.setdefault("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "false")
+_SQLITE = "sqlite:///"
 
 
 def tracking_uri(store: Path) -> str:
     """Address of the tracking store: ``MLFLOW_TRACKING_URI`` where set, else SQLite."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{store.resolve()}"
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"{_SQLITE}{store.resolve()}"
+
+
+def store_stands(uri: str) -> bool:
+    """Whether a local store's file is there; of any other store it is taken for granted."""
+    return not uri.startswith(_SQLITE) or Path(uri.removeprefix(_SQLITE)).is_file()
 
 
 def fetch_model(uri: str) -> Path:
@@ -29,17 +31,21 @@ def fetch_model(uri: str) -> Path:
     InputError
         Where the registry has no such model.
     """
-    prepare_environment()
-    import mlflow
-    from mlflow.exceptions import MlflowException
+    store = tracking_uri(Path(DEFAULT_STORE))
+    nothing = InputError(
+        f"no model at '{uri}'",
+        expected="an address such as models:/crs-risk@champion",
+        mend="run 'make run' first, or set MLFLOW_TRACKING_URI to the registry's address",
+    )
+    # MLflow would make an empty database, which later passes for a registry that stands.
+    if not store_stands(store):
+        raise nothing
+    with mlflow_at(store):
+        import mlflow
+        from mlflow.exceptions import MlflowException
 
-    mlflow.set_tracking_uri(tracking_uri(Path(DEFAULT_STORE)))
-    try:
-        folder = Path(mlflow.artifacts.download_artifacts(artifact_uri=uri))
-    except MlflowException as error:
-        raise InputError(
-            f"no model at '{uri}' ({error.error_code})",
-            expected="an address such as models:/crs-risk@champion",
-            mend="run 'make run' first, or set MLFLOW_TRACKING_URI to the registry's address",
-        ) from None
+        try:
+            folder = Path(mlflow.artifacts.download_artifacts(artifact_uri=uri))
+        except (MlflowException, OSError):
+            raise nothing from None
     return folder / "artifacts" / "model"

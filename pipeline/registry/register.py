@@ -2,12 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import logging
-import os
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -15,7 +9,7 @@ from typing import Any
 
 from pipeline.model.artifact import Artifact
 from pipeline.model.example import example_record
-from pipeline.registry.address import prepare_environment
+from pipeline.registry.client import mlflow_at
 
 CHALLENGER, CHAMPION = "challenger", "champion"
 
@@ -79,14 +73,16 @@ def register(entry: Entry, artifact: Artifact, uri: str, artifacts_folder: Path)
     -------
     dict
         Model name, version, aliases and MLflow run, as recorded in ``register.json``.
+
+    Raises
+    ------
+    InputError
+        Where MLflow cannot use the store.
     """
-    prepare_environment()
-    with _quiet():
+    with mlflow_at(uri):
         import mlflow
         from mlflow import MlflowClient
 
-        mlflow.set_tracking_uri(uri)
-        mlflow.set_registry_uri(uri)
         client = MlflowClient()
         experiment = _experiment(client, entry.experiment, uri, artifacts_folder)
         with mlflow.start_run(experiment_id=experiment, run_name=entry.run_name) as run:
@@ -150,18 +146,3 @@ def _signature(artifact: Artifact) -> Any:
     ]
     outputs += [ColSpec("string", name) for name in ("status", "notes", "reasons")]
     return ModelSignature(inputs=Schema(inputs), outputs=Schema(outputs))
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep MLflow's chatter (migrations, hints, progress bars) out of the run's output."""
-    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-    unheard = io.StringIO()
-    before = logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    try:
-        with warnings.catch_warnings(), redirect_stdout(unheard), redirect_stderr(unheard):
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.disable(before)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from pipeline.errors import InputError
@@ -19,8 +21,9 @@ def score_file(model: str, source: Path, target: Path) -> str:
     model : str
         Model folder or MLflow address.
     source : Path
-        Columns named as in the model's dictionary, in its units; a column with the
-        dictionary's patient identifier, or else the row number, is kept beside the risks.
+        Columns named as in the model's dictionary, in its units. The patient identifier of
+        that dictionary is kept beside the risks; where the file lacks it, the row's number,
+        counted from 1.
     target : Path
         ``.parquet`` or ``.csv``; written whole or not at all.
 
@@ -29,6 +32,38 @@ def score_file(model: str, source: Path, target: Path) -> str:
     InputError
         Where model, source or target cannot be used.
     """
+    _check_target(target, source)
+    scorer = load(model)
+    frame = read_frame(source)
+    if not any(name in frame for name in scorer.inputs):
+        raise InputError(
+            "holds none of the model's columns",
+            file=source,
+            expected="columns such as " + ", ".join(list(scorer.inputs)[:5]),
+            mend="rename the columns to the names of the model's dictionary",
+        )
+    try:
+        risks = scorer.predict(frame)
+    except InputError as error:
+        raise InputError(
+            error.problem,
+            file=source,
+            column=error.column,
+            expected=error.expected,
+            mend=error.mend,
+        ) from None
+    identifier = scorer.artifact.facts.get("identifier")
+    if identifier in frame:
+        risks.insert(0, identifier, frame[identifier])
+    else:
+        risks.insert(0, "row", np.arange(1, len(risks) + 1))
+    _write_whole(risks, target)
+    abstained = int((risks["status"] == "abstain").sum())
+    scored = "1 patient" if len(risks) == 1 else f"{len(risks):,} patients"
+    return f"{scored} scored, {abstained:,} of them without a risk: {target}"
+
+
+def _check_target(target: Path, source: Path) -> None:
     if target.suffix not in (".parquet", ".csv"):
         raise InputError(
             f"ends in '{target.suffix}'",
@@ -37,21 +72,10 @@ def score_file(model: str, source: Path, target: Path) -> str:
         )
     if not target.parent.is_dir():
         raise InputError("its folder does not exist", file=target, mend=f"mkdir {target.parent}")
-    scorer = load(model)
-    frame = read_frame(source)
-    known = [name for name in scorer.inputs if name in frame]
-    if not known:
-        raise InputError(
-            "holds none of the model's columns",
-            file=source,
-            expected="columns such as " + ", ".join(list(scorer.inputs)[:5]),
-            mend="rename the columns to the names of the model's dictionary",
-        )
-    risks = scorer.predict(frame)
-    identifier = frame[["patient_id"]] if "patient_id" in frame else frame[[]]
-    _write_whole(pd.concat([identifier, risks], axis=1), target)
-    abstained = int((risks["status"] == "abstain").sum())
-    return f"{len(risks):,} patients scored, {abstained:,} of them without a risk: {target}"
+    if target.is_dir():
+        raise InputError("is a folder", file=target, expected="the name of a file to write")
+    if target.exists() and source.exists() and target.samefile(source):
+        raise InputError("is the input itself", file=target, mend="give --output a name of its own")
 
 
 def _write_whole(table: pd.DataFrame, target: Path) -> None:
@@ -62,5 +86,12 @@ def _write_whole(table: pd.DataFrame, target: Path) -> None:
         else:
             table.to_parquet(aside, index=False)
         aside.replace(target)
+    except OSError as error:
+        raise InputError(
+            f"cannot be written ({os.strerror(error.errno or 0)})",
+            file=target,
+            mend="check free space and permissions, or name another --output",
+        ) from None
     finally:
-        aside.unlink(missing_ok=True)
+        if target.parent.is_dir():
+            aside.unlink(missing_ok=True)

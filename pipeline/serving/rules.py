@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 
 from pipeline.features.matrix import Values, build_matrix
 from pipeline.model.artifact import Artifact
@@ -22,6 +23,7 @@ def judge_rows(
     """
     n = len(risks.risk)
     rows = _Rows(n)
+    _nothing_known(rows, values)
     _unknown_prior(rows, artifact, values, risks)
     _implausible_values(rows, artifact, values)
     _too_little_known(rows, artifact, values)
@@ -45,13 +47,21 @@ class _Rows:
             self.abstains |= which
 
 
+def _nothing_known(rows: _Rows, values: Values) -> None:
+    # Without predictors and prior the model would still give its base rate to an empty record.
+    known = np.zeros(len(rows.abstains), dtype=bool)
+    for given in values.values():
+        known |= ~pd.isna(given)
+    rows.note(~known, "no risk: nothing is known of the patient", abstain=True)
+
+
 def _unknown_prior(rows: _Rows, artifact: Artifact, values: Values, risks: Risks) -> None:
     plan = artifact.plan
     if plan.facts is None or plan.therapy is None:
         return
     names = plan.facts.names(values[plan.therapy])
-    missing = np.array([given is None for given in values[plan.therapy]])
-    unknown = np.array([name is None for name in names]) & ~missing
+    missing = pd.isna(values[plan.therapy])
+    unknown = pd.isna(names) & ~missing
     rows.note(missing, f"no risk: '{plan.therapy}' is missing", abstain=True)
     rows.note(unknown, f"no risk: '{plan.therapy}' is a therapy the model does not know", True)
     no_rate = np.isnan(risks.prior).any(axis=1) & ~missing & ~unknown
@@ -62,12 +72,14 @@ def _unknown_prior(rows: _Rows, artifact: Artifact, values: Values, risks: Risks
         known & ~seen,
         "training saw no patient with this therapy: its published rate is the starting point",
     )
-    grades = [grade for grade in plan.grades if grade is not None]
-    for name in sorted({str(name) for name in names[known]}):
-        rate = plan.facts.rate(name, None, grades[0])
-        if rate is not None and rate.basis.startswith("pooled"):
-            sentence = f"the therapy has no published rate of its own: {rate.basis}"
-            rows.note(known & (names == name), sentence)
+    for outcome, grade in zip(artifact.model.outcomes, plan.grades, strict=True):
+        if grade is None:
+            continue
+        for name in sorted(set(names[known])):
+            rate = plan.facts.rate(name, None, grade)
+            if rate is not None and rate.basis.startswith("pooled"):
+                sentence = f"{outcome}: no published rate of the therapy itself; {rate.basis}"
+                rows.note(known & (names == name), sentence)
 
 
 def _implausible_values(rows: _Rows, artifact: Artifact, values: Values) -> None:
@@ -75,12 +87,14 @@ def _implausible_values(rows: _Rows, artifact: Artifact, values: Values) -> None
         given = values.get(variable.name)
         if given is None or given.dtype == object:
             continue
+        endless = np.isinf(given)
+        rows.note(endless, f"no risk: '{variable.name}' is infinite", abstain=True)
         if variable.kind == "binary":
             wrong = ~np.isnan(given) & (given != 0) & (given != 1)
             rows.note(wrong, f"no risk: '{variable.name}' must be 0 or 1", abstain=True)
         elif variable.range is not None:
             low, high = variable.range
-            wrong = (given < low) | (given > high)
+            wrong = ((given < low) | (given > high)) & ~endless
             unit = f" {variable.unit}" if variable.unit else ""
             limits = f"{low:g} to {high:g}{unit}"
             sentence = f"no risk: '{variable.name}' is outside {limits}; is its unit right?"
@@ -90,7 +104,7 @@ def _implausible_values(rows: _Rows, artifact: Artifact, values: Values) -> None
         if variable.kind == "categorical" and variable.levels and given is not None:
             if variable.name == artifact.plan.therapy:
                 continue
-            strange = np.array([v is not None and v not in variable.levels for v in given])
+            strange = ~pd.isna(given) & ~np.isin(given.astype(str), variable.levels)
             rows.note(strange, f"'{variable.name}' holds a level that training did not see")
 
 

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pipeline.errors import InputError
 from pipeline.features.matrix import values_of
 from pipeline.model.artifact import Artifact, read_artifact
 from pipeline.model.predict import Prediction, predict_with_reasons
 from pipeline.model.risk_model import PRIOR_SOURCE
+from pipeline.serving.records import typed_records
 from pipeline.serving.rules import judge_rows
 
 
@@ -57,11 +57,13 @@ class Scorer:
         Raises
         ------
         InputError
-            Where a numeric column holds text.
+            Where a numeric column holds text or dates, or a column stands twice.
         """
-        _refuse_text(frame, self.artifact)
-        values = values_of(frame, self.artifact.plan)
-        prediction = predict_with_reasons(self.artifact, values)
+        records = typed_records(frame, self.artifact.dictionary)
+        values = values_of(records, self.artifact.plan)
+        # A row that will abstain may hold what no arithmetic is defined for.
+        with np.errstate(invalid="ignore", over="ignore"):
+            prediction = predict_with_reasons(self.artifact, values)
         abstains, notes = judge_rows(self.artifact, values, prediction.risks)
         columns: dict[str, Any] = {}
         for k, outcome in enumerate(self.artifact.model.outcomes):
@@ -73,9 +75,11 @@ class Scorer:
                 columns[name] = np.where(abstains, np.nan, found[:, k])
             columns[f"prior_{outcome}"] = prediction.risks.prior[:, k]
         columns["status"] = np.where(abstains, "abstain", "ok")
-        columns["notes"] = [json.dumps(row, ensure_ascii=False) for row in notes]
+        texts = {"notes": [json.dumps(row, ensure_ascii=False) for row in notes]}
         if reasons:
-            columns["reasons"] = _reasons(prediction, self.artifact, abstains)
+            texts["reasons"] = _reasons(prediction, self.artifact, abstains)
+        # Stated, because an empty list says nothing of its type.
+        columns |= {name: pd.array(rows, dtype="str") for name, rows in texts.items()}
         return pd.DataFrame(columns, index=frame.index)
 
 
@@ -92,22 +96,6 @@ def load(path_or_uri: str) -> Scorer:
 
         return Scorer(read_artifact(fetch_model(str(path_or_uri))))
     return Scorer(read_artifact(Path(path_or_uri)))
-
-
-def _refuse_text(frame: pd.DataFrame, artifact: Artifact) -> None:
-    for variable in artifact.dictionary:
-        if variable.kind not in ("numeric", "binary") or variable.name not in frame:
-            continue
-        given = frame[variable.name]
-        numbers = pd.to_numeric(given, errors="coerce")
-        text = int((numbers.isna() & given.notna()).sum())
-        if text:
-            raise InputError(
-                f"{text} values are not numbers",
-                column=variable.name,
-                expected=f"numbers in {variable.unit}" if variable.unit else "numbers",
-                mend="convert the column, and leave missing values empty",
-            )
 
 
 def _reasons(prediction: Prediction, artifact: Artifact, abstains: np.ndarray) -> list[str]:

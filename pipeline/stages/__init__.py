@@ -40,8 +40,9 @@ def _registry_address(config: Config) -> str:
 
 
 def _registry_stands(config: Config) -> bool:
-    local = _registry_address(config).removeprefix("sqlite:///")
-    return "://" in local or Path(local).is_file()
+    from pipeline.registry.address import store_stands
+
+    return store_stands(_registry_address(config))
 
 
 STAGES = (
