@@ -187,8 +187,8 @@ class Trees(Section):
     """The small monotone LightGBM; leaves and number of trees by inner cross-validation."""
 
     leaves: list[int] = Field(default_factory=lambda: [2, 4, 8], min_length=1)
-    trees: list[int] = Field(default_factory=lambda: [25, 50, 100, 200], min_length=1)
-    learning_rate: float = Field(default=0.06, gt=0, le=1)
+    trees: list[int] = Field(default_factory=lambda: [15, 30, 60, 120], min_length=1)
+    learning_rate: float = Field(default=0.1, gt=0, le=1)
     bins: int = Field(default=63, ge=2, le=255)
     min_patients_per_leaf: int = Field(default=20, ge=1)
     l2: float = Field(default=5.0, ge=0)
@@ -218,9 +218,9 @@ class Deviation(Section):
     intercept_sd: float = Field(default=1.0, gt=0)
     slope_mean: float = Field(default=0.5, ge=0)
     slope_mean_without_prior: float = Field(default=1.0, ge=0)
-    slope_sd: float = Field(default=0.25, gt=0)
-    borrowed_mean: float = Field(default=0.25, ge=0)
-    borrowed_sd: float = Field(default=0.15, gt=0)
+    slope_sd: float = Field(default=0.4, gt=0)
+    borrowed_mean: float = Field(default=0.35, ge=0)
+    borrowed_sd: float = Field(default=0.2, gt=0)
 
 
 class Model(Section):
@@ -232,8 +232,9 @@ class Model(Section):
     tuning_patients: int = Field(default=20000, ge=200)
     one_standard_error: bool = False
     factors: int = Field(default=8, ge=1)
+    therapy_sd: float = Field(default=0.25, gt=0)
     trees: Trees = Field(default_factory=Trees)
-    ridge: Linear = Linear(penalties=[3, 10, 30, 100, 300, 1000], l1_ratio=0.0, knots=4)
+    ridge: Linear = Linear(penalties=[10, 30, 100, 300, 1000, 3000], l1_ratio=0.0, knots=4)
     elastic_net: Linear = Linear(penalties=[5, 10, 20, 40, 80, 160], l1_ratio=0.5, knots=0)
     deviation: Deviation = Field(default_factory=Deviation)
     interval_level: float = Field(default=0.90, gt=0, lt=1)
@@ -323,7 +324,7 @@ class Evaluation(Section):
     interval_level: float = Field(default=0.95, gt=0, lt=1)
     thresholds: dict[str, list[Annotated[float, Field(gt=0, lt=1)]]] = Field(default_factory=dict)
     net_benefit: tuple[float, float] = (0.01, 0.60)
-    therapy_only_sd: float = Field(default=0.5, gt=0)
+    therapy_only_sd: float = Field(default=0.25, gt=0)
     minimum_cell: int = Field(default=10, ge=1)
     processes: int = Field(default=2, ge=1)
 

@@ -36,6 +36,7 @@ class Procedure:
     scores : dict of ndarray, shape (n,)
         Published scores that serve as comparators, by name.
     trends : list of int
+    therapy_columns : ndarray of bool, shape (columns,)
     outcomes : dict of Outcome
     settings : ModelSettings
     """
@@ -47,6 +48,7 @@ class Procedure:
     therapies: np.ndarray | None
     scores: dict[str, np.ndarray]
     trends: list[int]
+    therapy_columns: np.ndarray
     outcomes: dict[str, Outcome]
     settings: ModelSettings
     therapy_only_sd: float
@@ -79,6 +81,7 @@ class Procedure:
             therapies,
             scores,
             trends,
+            plan.therapy_columns,
             outcomes,
             settings,
             therapy_only_sd,
@@ -98,7 +101,8 @@ class Procedure:
             self.outcomes,
             self.settings,
             seed,
-            share=len(train_rows) / len(self.Y),
+            cohort=self.Y,
+            therapy_columns=self.therapy_columns,
         )
         seen = np.ones(len(test_rows), dtype=bool)
         if self.therapies is not None:

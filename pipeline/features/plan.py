@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
@@ -86,6 +87,12 @@ class FeaturePlan(BaseModel):
     facts: TherapyFacts | None = None
     grades: list[float | None]
     left_out: dict[str, str]
+
+    @property
+    def therapy_columns(self) -> np.ndarray:
+        """Columns that code the product, where it has a published rate, shape (columns,)."""
+        own = [self.facts is not None and column.source == "therapy" for column in self.columns]
+        return np.array(own, dtype=bool)
 
     @property
     def sources(self) -> list[str]:

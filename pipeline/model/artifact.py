@@ -6,6 +6,7 @@ Numbers are written so that they read back to the same bits.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
@@ -64,7 +65,7 @@ def write_artifact(artifact: Artifact, folder: Path) -> None:
     }
     text = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     # A line per top-level part keeps differences between two models readable.
-    (folder / _MODEL_FILE).write_text(text + "\n", encoding="utf-8")
+    (folder / _MODEL_FILE).write_text(text + "\n", encoding="utf-8", newline="\n")
 
 
 def read_artifact(folder: Path) -> Artifact:
@@ -73,7 +74,7 @@ def read_artifact(folder: Path) -> Artifact:
     Raises
     ------
     InputError
-        Where the folder holds no model, or one of another format.
+        Where the folder holds no model, a damaged one, or one of another format.
     """
     file = folder / _MODEL_FILE
     if not file.is_file():
@@ -87,6 +88,8 @@ def read_artifact(folder: Path) -> Artifact:
         content = json.loads(file.read_text(encoding="utf-8"))
     except (json.JSONDecodeError, UnicodeDecodeError):
         raise InputError("is not whole JSON", file=file, mend="train the model again") from None
+    if not isinstance(content, dict):
+        raise InputError("is not a model", file=file, mend="train the model again")
     if content.get("format") != FORMAT:
         raise InputError(
             f"has format {content.get('format')}",
@@ -94,6 +97,13 @@ def read_artifact(folder: Path) -> Artifact:
             expected=f"format {FORMAT}",
             mend="use the version of this package that wrote it, or train the model again",
         )
+    try:
+        return _artifact_from_json(content, folder)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise InputError("is not a whole model", file=file, mend="train the model again") from None
+
+
+def _artifact_from_json(content: dict[str, Any], folder: Path) -> Artifact:
     capped_by = tuple(content["capped_by"])
     heads = tuple(_head_from_json(entry, folder) for entry in content["heads"])
     imputer = FactorImputer(**{k: np.array(v) for k, v in content["imputer"].items()})
@@ -116,9 +126,14 @@ def _head_to_json(head: Head, folder: Path) -> dict[str, Any]:
     if head.deviation is not None:
         trees = head.deviation.trees
         file = f"trees_{head.outcome}.txt"
-        (folder / file).write_text(trees.text, encoding="utf-8")
+        (folder / file).write_text(trees.text, encoding="utf-8", newline="\n")
         entry["deviation"] = {
-            "trees": {"file": file, "leaves": trees.leaves, "trees": trees.trees},
+            "trees": {
+                "file": file,
+                "sha256": _digest(trees.text),
+                "leaves": trees.leaves,
+                "trees": trees.trees,
+            },
             "ridge": _plain(asdict(head.deviation.ridge)),
             "elastic_net": _plain(asdict(head.deviation.elastic_net)),
         }
@@ -133,7 +148,10 @@ def _head_from_json(entry: dict[str, Any], folder: Path) -> Head:
         file = folder / part["trees"]["file"]
         if not file.is_file():
             raise InputError("is missing", file=file, mend="copy the whole model folder")
-        text = file.read_text(encoding="utf-8")
+        text = file.read_bytes().decode("utf-8", errors="replace")
+        # LightGBM ends the whole process where its text is damaged.
+        if _digest(text) != part["trees"]["sha256"]:
+            raise InputError("is damaged or was changed", file=file, mend="train the model again")
         deviation = Deviation(
             Trees(text, part["trees"]["leaves"], part["trees"]["trees"]),
             _linear(part["ridge"]),
@@ -141,8 +159,14 @@ def _head_from_json(entry: dict[str, Any], folder: Path) -> Head:
         )
     if spread:
         uncertainty = Uncertainty(_basis(spread["basis"]), np.array(spread["root"]))
-    prior, b = Prior(**entry.pop("prior")), tuple(entry.pop("b"))
-    return Head(**entry, prior=prior, b=b, deviation=deviation, uncertainty=uncertainty)
+    prior = Prior(**entry.pop("prior"))
+    for name in ("b", "therapy_effects"):
+        entry[name] = tuple(entry[name])
+    return Head(**entry, prior=prior, deviation=deviation, uncertainty=uncertainty)
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _linear(part: dict[str, Any]) -> LinearLearner:

@@ -11,6 +11,7 @@ from pipeline.model.head import Head, choose_prior, recalibrate, too_few
 from pipeline.model.imputation import fit_imputer
 from pipeline.model.interval import Uncertainty, fit_uncertainty
 from pipeline.model.linear import is_coded
+from pipeline.model.recalibration import fit_shrunk
 from pipeline.model.risk_model import RiskModel, expit
 
 
@@ -23,7 +24,8 @@ def fit_risk_model(
     outcomes: dict[str, Outcome],
     settings: Settings,
     seed: int,
-    share: float = 1.0,
+    cohort: np.ndarray | None = None,
+    therapy_columns: np.ndarray | None = None,
 ) -> RiskModel:
     """Fit all heads.
 
@@ -38,31 +40,48 @@ def fit_risk_model(
         Monotone constraint per column.
     therapies : ndarray of str, shape (n,), or None
         Canonical names.
-    share : float
-        Share of the cohort that these patients are. Inside a resampling fold the minimum of
-        patients and events shrinks with it, so that a fold decides as the whole cohort did.
+    cohort : ndarray of 0/1, shape (cohort, outcomes), optional
+        Outcomes of the whole cohort, where these patients are a resampling fold of it:
+        whether enough is known to fit anything is then decided as for the whole.
+    therapy_columns : ndarray of bool, shape (columns,), optional
+        Columns that code the therapy: each gets a random intercept around its published rate.
     """
+    if therapy_columns is None:
+        therapy_columns = np.zeros(Z.shape[1], dtype=bool)
     imputer = fit_imputer(Z, settings.factors, seed)
     filled, coded = imputer.fill(Z), is_coded(Z)
     rows = _tuning_rows(len(Z), settings.tuning_patients, seed)
-    minimum = (settings.minimum_patients * share, settings.minimum_events * share)
-    reasons, cases, deviations = [], [], []
+    minimum = (settings.minimum_patients, settings.minimum_events)
+    whole = Y if cohort is None else cohort
+    reasons, cases, effects, deviations = [], [], [], []
+    # What is believed of a therapy's own rate is wider than of any other effect; 0/1 columns
+    # are scaled by a half.
+    belief_sd = np.where(therapy_columns, settings.therapy_sd / 2, settings.coefficient_sd)
     margins = np.zeros((len(rows), len(outcomes)))
     for k in range(len(outcomes)):
         # A column of a matrix is a view, which LightGBM would copy with a warning.
         y = np.ascontiguousarray(Y[:, k])
         offset = choose_prior(y, published[:, k]).log_odds(published[:, k])
+        # Each inner fold needs an event, too.
+        inner = (settings.inner_folds, settings.inner_folds)
+        reasons.append(too_few(whole[:, k], minimum) or too_few(y, inner))
+        effects.append(np.zeros(Z.shape[1]))
+        if reasons[k] is None and therapy_columns.any():
+            codes = np.nan_to_num(Z[:, therapy_columns])
+            found = fit_shrunk(
+                y, offset, codes, settings.deviation.intercept_sd, settings.therapy_sd
+            )
+            effects[k][therapy_columns] = found
+            offset = offset + codes @ found
         cases.append(Cases(Z, filled, coded, trends, y, np.ascontiguousarray(offset)))
-        events = int(y.sum())
-        reasons.append(too_few(len(y), min(events, len(y) - events), minimum))
         fitted: Deviation | None = None
         if reasons[k] is None:
             fitted, margins[:, k] = fit_deviation(cases[k], rows, settings, seed)
         deviations.append(fitted)
     nested = _nested(outcomes) & np.array([d is not None for d in deviations])
     heads = tuple(
-        _head(name, k, cases[k], deviations, margins, nested[k], rows, published, settings,
-              reasons[k])
+        _head(name, k, cases[k], effects[k], deviations, margins, nested[k], rows, published,
+              belief_sd, settings, reasons[k])
         for k, name in enumerate(outcomes)
     )  # fmt: skip
     seen = sorted({str(t) for t in therapies}) if therapies is not None else []
@@ -73,11 +92,13 @@ def _head(
     name: str,
     k: int,
     cases: Cases,
+    effects: np.ndarray,
     deviations: list[Deviation | None],
     margins: np.ndarray,
     lends: np.ndarray,
     rows: np.ndarray,
     published: np.ndarray,
+    belief_sd: np.ndarray,
     settings: Settings,
     why_not_fitted: str | None,
 ) -> Head:
@@ -99,7 +120,7 @@ def _head(
             if d
         ]
         risk = expit(offset + a + np.sum(F, axis=0))
-        uncertainty = fit_uncertainty(cases.filled, cases.coded, risk, settings.coefficient_sd)
+        uncertainty = fit_uncertainty(cases.filled, cases.coded, risk, belief_sd)
     risk_in_the_large = expit(offset + a)
     information = float(np.sum(risk_in_the_large * (1 - risk_in_the_large)))
     return Head(
@@ -113,6 +134,7 @@ def _head(
         patients=len(y),
         events=int(y.sum()),
         why_not_fitted=why_not_fitted,
+        therapy_effects=tuple(float(u) for u in effects) if effects.any() else (),
     )
 
 

@@ -1,4 +1,7 @@
-"""One head: the risk of one outcome, ``prior + a + sum of b f`` on the logit scale."""
+"""One head: the risk of one outcome, ``prior + u + a + sum of b f`` on the logit scale.
+
+``u`` is the random intercept of the patient's therapy.
+"""
 
 from __future__ import annotations
 
@@ -64,6 +67,9 @@ class Head:
         What it was trained on.
     why_not_fitted : str or None
         In words, where there is no deviation.
+    therapy_effects : tuple of float
+        Per column, how far this cohort's rate of a therapy lies from the published one, in
+        log-odds, shrunk as a random intercept; 0 for all other columns. Empty for none.
     """
 
     outcome: str
@@ -76,18 +82,27 @@ class Head:
     patients: int
     events: int
     why_not_fitted: str | None = None
+    therapy_effects: tuple[float, ...] = ()
 
-    def log_odds(self, F: np.ndarray, published: np.ndarray) -> np.ndarray:
+    def therapy_parts(self, Z: np.ndarray) -> np.ndarray:
+        """What each column's therapy effect adds to the log-odds, shape (n, columns)."""
+        if not self.therapy_effects:
+            return np.zeros_like(Z)
+        return np.nan_to_num(Z) * np.array(self.therapy_effects)
+
+    def log_odds(self, F: np.ndarray, Z: np.ndarray, published: np.ndarray) -> np.ndarray:
         """Calibrated log-odds before coherence, shape (n,).
 
         Parameters
         ----------
         F : ndarray, shape (n, learners, outcomes)
             Deviations of all heads, by learner; 0 for a head without one.
+        Z : ndarray, shape (n, columns)
         published : ndarray, shape (n,)
         """
         deviation = (F @ np.array(self.b)).mean(axis=1)
-        return self.prior.log_odds(published) + self.a + deviation
+        own_rate = self.therapy_parts(Z).sum(axis=1)
+        return self.prior.log_odds(published) + own_rate + self.a + deviation
 
     def sd(
         self, F: np.ndarray, filled: np.ndarray, prior_sd: np.ndarray, seen: np.ndarray
@@ -156,15 +171,23 @@ def recalibrate(
     return a, tuple(float(weight) for weight in b)
 
 
-def too_few(n: int, events: int, minimum: tuple[float, float]) -> str | None:
-    """Say in words why nothing may be fitted, or None where it may."""
+def too_few(y: np.ndarray, minimum: tuple[int, int]) -> str | None:
+    """Say in words why nothing may be fitted, or None where it may.
+
+    Parameters
+    ----------
+    y : ndarray of 0/1, shape (n,)
+    minimum : tuple of two int
+        Patients, and events of the smaller class, that are needed.
+    """
     patients_needed, events_needed = minimum
+    n, events = len(y), int(min(y.sum(), len(y) - y.sum()))
     if n >= patients_needed and events >= events_needed:
         return None
     # The sentence travels with every prediction: a small count could point at a person.
     shown = str(events) if events >= _SMALLEST_SHOWN else f"fewer than {_SMALLEST_SHOWN}"
     return (
         f"{n} patients with {shown} in the smaller outcome class; at least "
-        f"{patients_needed:.0f} patients and {events_needed:.0f} events are needed: the risk "
+        f"{patients_needed} patients and {events_needed} events are needed: the risk "
         "is the prior alone"
     )

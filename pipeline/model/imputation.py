@@ -1,7 +1,8 @@
 """Missing values for the linear learners: expected values under a factor model.
 
 Laboratory values move together (inflammation, marrow reserve, tumour burden), so what is
-measured tells something of what is not. The trees read missing values as they are.
+measured tells something of what is not. The trees read missing values as they are, but only
+in columns where training showed them some: LightGBM scores any other missing value as 0.
 """
 
 from __future__ import annotations
@@ -29,12 +30,15 @@ class FactorImputer:
         Of the standardised columns.
     own_variance : ndarray, shape (columns,)
         What the factors leave of each column's variance.
+    complete : ndarray of bool, shape (columns,)
+        Columns that were known of every training patient.
     """
 
     centre: np.ndarray
     scale: np.ndarray
     loadings: np.ndarray
     own_variance: np.ndarray
+    complete: np.ndarray
 
     def fill(self, Z: np.ndarray) -> np.ndarray:
         """Replace missing values by their expectation given the known ones.
@@ -55,6 +59,14 @@ class FactorImputer:
         filled[rows] = np.where(missing[rows], expected, Z[rows])
         return filled
 
+    def fill_complete(self, Z: np.ndarray, filled: np.ndarray) -> np.ndarray:
+        """Replace only what is missing in columns that were complete in training.
+
+        The trees met no missing value there, and LightGBM would take it for 0: a logarithm
+        of 0 is an extreme laboratory value.
+        """
+        return np.where(np.isnan(Z) & self.complete, filled, Z)
+
 
 def fit_imputer(Z: np.ndarray, factors: int, seed: int) -> FactorImputer:
     """Fit the factor model by expectation-maximisation, on known values only.
@@ -70,6 +82,7 @@ def fit_imputer(Z: np.ndarray, factors: int, seed: int) -> FactorImputer:
     The algorithm of Rubin and Thayer (1982) for factor analysis, with the sums taken over
     the known cells.
     """
+    complete = ~np.isnan(Z).any(axis=0)
     rng = np.random.default_rng(seed)
     if len(Z) > _FIT_PATIENTS:
         Z = Z[np.sort(rng.choice(len(Z), _FIT_PATIENTS, replace=False))]
@@ -81,7 +94,8 @@ def fit_imputer(Z: np.ndarray, factors: int, seed: int) -> FactorImputer:
     X = np.where(known, (Z - centre) / scale, 0.0)
     k = min(factors, Z.shape[1] - 1, len(Z) - 1)
     if k < 1:
-        return FactorImputer(centre, scale, np.zeros((Z.shape[1], 1)), np.ones(Z.shape[1]))
+        none = np.zeros((Z.shape[1], 1))
+        return FactorImputer(centre, scale, none, np.ones(Z.shape[1]), complete)
     loadings = np.linalg.svd(X, full_matrices=False)[2][:k].T * 0.5
     own = np.full(Z.shape[1], 0.5)
     weights = known.astype(float)
@@ -94,7 +108,7 @@ def fit_imputer(Z: np.ndarray, factors: int, seed: int) -> FactorImputer:
         loadings = np.linalg.solve(moments, cross[:, :, None])[:, :, 0]
         own = ((X**2).sum(axis=0) - np.sum(loadings * cross, axis=1)) / count
         own = np.clip(own, _LEAST_OWN_VARIANCE, 1.0)
-    return FactorImputer(centre, scale, loadings, own)
+    return FactorImputer(centre, scale, loadings, own, complete)
 
 
 def _factors(

@@ -41,7 +41,7 @@ class Uncertainty:
 
 
 def fit_uncertainty(
-    filled: np.ndarray, coded: np.ndarray, risk: np.ndarray, coefficient_sd: float
+    filled: np.ndarray, coded: np.ndarray, risk: np.ndarray, coefficient_sd: np.ndarray
 ) -> Uncertainty:
     """Approximate the posterior of the log-odds.
 
@@ -53,7 +53,7 @@ def fit_uncertainty(
         Which columns are 0/1.
     risk : ndarray, shape (n,)
         Fitted risks; their ``p (1 - p)`` is each patient's information.
-    coefficient_sd : float
+    coefficient_sd : ndarray, shape (columns,)
         Of the coefficients' normal prior, on scaled terms.
     """
     basis = fit_basis(filled, coded, knots=0)

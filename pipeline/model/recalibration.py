@@ -52,6 +52,21 @@ def fit_recalibration(
         kept[np.flatnonzero(kept)[int(np.argmin(beta[1:]))]] = False
 
 
+def fit_shrunk(
+    y: np.ndarray, offset: np.ndarray, X: np.ndarray, intercept_sd: float, sd: float
+) -> np.ndarray:
+    """Fit random intercepts: effects ``N(0, sd)`` of the columns of X beside an intercept.
+
+    Returns
+    -------
+    ndarray, shape (columns,)
+        The effects; the intercept is fitted but not returned.
+    """
+    design = np.column_stack([np.ones(len(y)), X])
+    precision = np.concatenate([[intercept_sd], np.full(X.shape[1], sd)]) ** -2.0
+    return _newton(y, offset, design, np.zeros(design.shape[1]), precision)[1:]
+
+
 def _newton(
     y: np.ndarray,
     offset: np.ndarray,

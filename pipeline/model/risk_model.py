@@ -83,19 +83,23 @@ class RiskModel:
         """
         filled = self.imputer.fill(Z)
         F = self._deviations(Z, filled)
-        each = np.column_stack([h.log_odds(F, published[:, k]) for k, h in enumerate(self.heads)])
+        each = np.column_stack(
+            [h.log_odds(F, Z, published[:, k]) for k, h in enumerate(self.heads)]
+        )
         spread = np.column_stack(
             [h.sd(F, filled, published_sd[:, k], seen) for k, h in enumerate(self.heads)]
         )
         log_odds, bound_by = self._capped(each)
         low, high = limits(each, spread, level)
+        # The interval is that of the head which gave the risk, and as coherent as the risks.
         rows = np.arange(len(Z))[:, None]
+        low, _ = self._capped(low[rows, bound_by])
+        high, _ = self._capped(high[rows, bound_by])
         prior = [h.prior.log_odds(published[:, k]) for k, h in enumerate(self.heads)]
         return Risks(
             risk=expit(log_odds),
-            # The interval is that of the head which gave the risk.
-            low=expit(low[rows, bound_by]),
-            high=expit(high[rows, bound_by]),
+            low=expit(low),
+            high=expit(high),
             prior=expit(np.column_stack(prior)),
             bound_by=bound_by,
         )
@@ -124,22 +128,24 @@ class RiskModel:
         return base[bound_by], own[rows, :, bound_by].transpose(0, 2, 1)
 
     def _deviations(self, Z: np.ndarray, filled: np.ndarray) -> np.ndarray:
-        nothing = np.zeros((len(Z), 3))
+        Z, nothing = self.imputer.fill_complete(Z, filled), np.zeros((len(Z), 3))
         each = [h.deviation.margins(Z, filled) if h.deviation else nothing for h in self.heads]
         return np.stack(each, axis=2)
 
     def _split(self, Z: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
         """Base (outcomes,), and per head the contributions of columns (n, columns)."""
         filled = self.imputer.fill(Z)
+        known = self.imputer.fill_complete(Z, filled)
         nothing = np.zeros((len(Z), Z.shape[1] + 1))
         of_deviation = [
-            h.deviation.contributions(Z, filled) if h.deviation else nothing for h in self.heads
+            h.deviation.contributions(known, filled) if h.deviation else nothing
+            for h in self.heads
         ]
         base, per_column = np.empty(len(self.heads)), []
         for k, head in enumerate(self.heads):
             parts = sum((b * f for b, f in zip(head.b, of_deviation, strict=True)), nothing)
             base[k] = head.prior.mean + head.a + (parts[0, -1] if len(Z) else 0.0)
-            per_column.append(parts[:, :-1])
+            per_column.append(parts[:, :-1] + head.therapy_parts(Z))
         return base, per_column
 
     def _capped(self, each: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

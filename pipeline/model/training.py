@@ -46,10 +46,19 @@ def train_artifact(
     trends: list[int] = [column.trend for column in plan.columns]
     Y = observed_outcomes(cohort, config.outcomes)
     model = fit_risk_model(
-        Z, Y, published, trends, therapies, config.outcomes, config.model, config.seed
+        Z,
+        Y,
+        published,
+        trends,
+        therapies,
+        config.outcomes,
+        config.model,
+        config.seed,
+        therapy_columns=plan.therapy_columns,
     )
     read = {v.name for v in plan.variables} | {plan.therapy, plan.disease}
     facts = {
+        "identifier": next(iter(dictionary.names("id")), None),
         "labels": {name: outcome.label for name, outcome in config.outcomes.items()},
         "primary_outcome": config.primary_outcome,
         "interval_level": config.model.interval_level,
