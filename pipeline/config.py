@@ -209,6 +209,22 @@ class Linear(Section):
     knots: Literal[0, 3, 4, 5]
 
 
+class Ridge(Linear):
+    """Smooth curves of all columns, shrunk together."""
+
+    penalties: list[float] = Field(default=[10, 30, 100, 300, 1000, 3000], min_length=1)
+    l1_ratio: float = Field(default=0.0, ge=0, le=1)
+    knots: Literal[0, 3, 4, 5] = 4
+
+
+class ElasticNet(Linear):
+    """Straight terms, some of them dropped."""
+
+    penalties: list[float] = Field(default=[5, 10, 20, 40, 80, 160], min_length=1)
+    l1_ratio: float = Field(default=0.5, ge=0, le=1)
+    knots: Literal[0, 3, 4, 5] = 0
+
+
 class Deviation(Section):
     """Prior beliefs about the recalibration ``a + b f`` of the learned deviations.
 
@@ -234,8 +250,8 @@ class Model(Section):
     factors: int = Field(default=8, ge=1)
     therapy_sd: float = Field(default=0.25, gt=0)
     trees: Trees = Field(default_factory=Trees)
-    ridge: Linear = Linear(penalties=[10, 30, 100, 300, 1000, 3000], l1_ratio=0.0, knots=4)
-    elastic_net: Linear = Linear(penalties=[5, 10, 20, 40, 80, 160], l1_ratio=0.5, knots=0)
+    ridge: Ridge = Field(default_factory=Ridge)
+    elastic_net: ElasticNet = Field(default_factory=ElasticNet)
     deviation: Deviation = Field(default_factory=Deviation)
     interval_level: float = Field(default=0.90, gt=0, lt=1)
     coefficient_sd: float = Field(default=0.18, gt=0)
