@@ -36,6 +36,7 @@ def collect(
     provenance: Mapping[str, Any],
     *,
     cohort: Mapping[str, Any] | None = None,
+    formulas: Sequence[Mapping[str, Any]] | None = None,
 ) -> dict[str, Any]:
     """Collect the facts of a run.
 
@@ -54,6 +55,8 @@ def collect(
         Digests, versions and the command that makes the run again; see `provenance_facts`.
     cohort : mapping, optional
         As `describe_cohort` returns it.
+    formulas : sequence of mapping, optional
+        As ``pipeline.card.by_hand.formulas`` returns it.
 
     Returns
     -------
@@ -86,7 +89,7 @@ def collect(
             ],
             "assessors": unknown("no stage records who graded, nor whether they were blinded"),
         },
-        "model": method_facts(config, features, train, guard),
+        "model": method_facts(config, features, train, formulas, guard),
         "performance": performance,
         "explanation": _explanation(explanation, ingest["kind"] == "synthetic", primary),
         "ethics": _ethics(config.card),

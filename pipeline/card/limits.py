@@ -59,8 +59,8 @@ def limits(facts: Mapping[str, Any], primary: str) -> list[dict[str, str]]:
             "a rate of its own gets that of its kind; an unknown one gets no risk."
         )),
         _entry("Missing values", (
-            "Missing values are filled with the training cohort's typical ones, so a sparse "
-            "record gives an ordinary-looking risk. Where fewer than "
+            "Missing values are filled with what the patient's other values make likely, so a "
+            "sparse record gives an ordinary-looking risk. Where fewer than "
             f"{facts['model']['minimum_present']} of the leading predictors are known, the model "
             "abstains."
         )),

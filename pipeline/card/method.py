@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pipeline.card.figures import unknown
 from pipeline.card.suppression import Guard
 from pipeline.config import Config
 
-FORMULA = "logit(risk) = prior + a + Σ b · f(x)"
+FORMULA = "logit(risk) = prior + therapy effect + a + Σ b · f(x)"
 
 
 def method_facts(
     config: Config,
     features: Mapping[str, Any],
     train: Mapping[str, Any],
+    formulas: Sequence[Mapping[str, Any]] | None,
     guard: Guard,
 ) -> dict[str, Any]:
     """Return the model's form, its sizes per outcome, and when it gives no risk."""
     heads = [_head(head, guard) for head in train["heads"]]
     return {
         "formula": FORMULA,
+        "formulas": unknown("the model was not handed to the card; see train/model/model.json")
+        if formulas is None
+        else list(formulas),
         "prior": _prior(config, features),
         "heads": heads,
         "fitted": any(head["fitted"] for head in heads),

@@ -134,7 +134,16 @@ def facts_of(run: SimpleNamespace, **changed: Any) -> dict[str, Any]:
     provenance = {"command": "make run", "cohort_sha256": "ab" * 32, "python": "3.11.2",
                   "packages": {"numpy": "2.4.6"}}  # fmt: skip
     provenance = changed.get("provenance", provenance)
-    return collect(*parts, provenance, cohort=changed.get("described", run.described))
+    formulas = [
+        {"outcome": name, "constant": -1.25, "trees": {f"trees_{name}.txt": 0.3},
+         "therapy_effects": {"therapy=tisagenlecleucel": -0.1234},
+         "terms": [{"column": "ldh", "part": 1, "knots": [1, 2, 3], "slope": 0.98765}]}
+        for name in run.config.outcomes
+    ]  # fmt: skip
+    return collect(
+        *parts, provenance, cohort=changed.get("described", run.described),
+        formulas=changed.get("formulas", formulas),
+    )  # fmt: skip
 
 
 def _ingest(patients: int, synthetic: bool) -> dict[str, Any]:

@@ -137,9 +137,10 @@ def test_what_nobody_recorded_is_not_assessed(run, path):
 
 
 def test_without_explanation_or_cohort_the_card_still_stands(run):
-    facts = facts_of(run, explanation=None, described=None)
+    facts = facts_of(run, explanation=None, described=None, formulas=None)
     assert is_unknown(facts["explanation"])
     assert is_unknown(facts["data"]["groups"])
+    assert is_unknown(facts["model"]["formulas"])
     assert is_unknown(facts["predictors"]["variables"][0]["missing"])
 
 

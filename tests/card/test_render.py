@@ -112,6 +112,12 @@ def test_the_card_of_an_unfitted_model_forbids_its_use(tiny):
     assert "This model must not be used." in tiny.markdown
 
 
+def test_the_linear_part_is_printed_in_full(page):
+    text = " ".join(page.visible_text.split())
+    assert text.count("0.98765") == 3  # one slope per outcome
+    assert "therapy=tisagenlecleucel −0.1234" in text
+
+
 def test_nothing_is_fetched_from_elsewhere(run):
     page = Page(run.html)
     for element in page.elements:
