@@ -127,7 +127,7 @@ def test_an_unknown_key_is_refused_with_the_nearest_known_one_at_every_depth(rea
         (["source", "tables", 1, "variables"], {}, "needs both 'long' and 'variables'"),
         (["source", "tables", 1, "columns"], {"crp": "x"}, "takes either 'columns', or 'long'"),
         (["source", "tables", 0, "columns", "ldh"], None, "key 'source.tables.0.columns.ldh'"),
-        (["model", "ridge"], {"penalties": [1]}, "the key 'model.ridge.l1_ratio' is missing"),
+        (["outcomes", "any"], {"column": "crs_grade"}, "the key 'outcomes.any.label' is missing"),
         (["card", "title"], None, "key 'card.title': Input should be a valid string"),
         (["file"], "x.yaml", "unknown key 'file'"),
     ],
