@@ -436,6 +436,11 @@ class Config(Section):
         if self.primary_outcome not in self.outcomes:
             hint = did_you_mean(self.primary_outcome, self.outcomes)
             raise ValueError(f"primary_outcome '{self.primary_outcome}' is no outcome{hint}")
+        for name in self.outcomes:
+            if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name):
+                raise ValueError(
+                    f"outcomes: '{name}' names files and columns: take letters, digits, _ . or -"
+                )
         for name in self.evaluation.thresholds:
             if name not in self.outcomes:
                 hint = did_you_mean(name, self.outcomes)

@@ -120,8 +120,9 @@ def plan_features(
     Raises
     ------
     InputError
-        Where a named predictor is unknown, is not a baseline variable, or is an outcome; and
-        where a therapy of the cohort is not in the table of therapies.
+        Where a named predictor, or the variable of therapy or disease, is unknown, is not a
+        baseline variable, or is an outcome; and where a therapy of the cohort is not in the
+        table of therapies, or has no rate there while others have one.
     """
     _refuse_outcomes_as_baseline(dictionary, config.outcomes)
     prior = config.therapy_prior
@@ -131,6 +132,9 @@ def plan_features(
     variables, columns, labels = [], [], {}
     for variable in dictionary:
         if variable.name == therapy or variable.role in ("id", "outcome"):
+            continue
+        if facts is not None and variable.name in THERAPY_SOURCES:
+            left_out[variable.name] = "the table of therapies gives what goes by this name"
             continue
         reason = _why_not(variable, cohort[variable.name], wanted, config.predictors.exclude)
         if reason:
@@ -153,6 +157,9 @@ def plan_features(
     if prior is not None and facts is not None and therapy is not None:
         disease = prior.disease if prior.disease in dictionary else None
         found = _therapy_columns(cohort, dictionary, therapy, facts, config)
+        for name in (therapy, disease):
+            _refuse_later_knowledge(name, dictionary, config)
+        _refuse_some_without_rates(cohort, therapy, disease, facts, config)
         columns += found
         labels |= {c.source: THERAPY_SOURCES[c.source] for c in found}
     if not columns:
@@ -205,9 +212,17 @@ def _wanted(dictionary: Dictionary, config: Config) -> set[str] | None:
     chosen = config.predictors
     for key, names in (("include", chosen.include), ("exclude", chosen.exclude)):
         for name in names if isinstance(names, list) else []:
-            if name not in dictionary and name not in BY_NAME:
+            if key == "include" and name in BY_NAME and name not in dictionary:
                 raise InputError(
-                    f"'{name}' is not in the cohort{did_you_mean(name, dictionary.names())}",
+                    f"'{name}' is a score, not a variable",
+                    file=config.file,
+                    column="predictors.include",
+                    mend="name it under predictors.scores",
+                )
+            if name not in dictionary and name not in BY_NAME:
+                known = [*dictionary.names(), *(BY_NAME if key == "exclude" else ())]
+                raise InputError(
+                    f"'{name}' is not in the cohort{did_you_mean(name, known)}",
                     file=config.file,
                     column=f"predictors.{key}",
                     mend="correct the name, or ingest the column",
@@ -271,6 +286,8 @@ def _scores(
     for score in SCORES:
         if chosen != "all" and score.name not in chosen:
             continue
+        if score.name in dictionary and dictionary[score.name].is_baseline_predictor:
+            continue  # the cohort brings it, computed elsewhere: one source must not hide another
         if score.name in config.predictors.exclude:
             left_out[score.name] = "excluded by the config"
             continue
@@ -290,6 +307,51 @@ def _scores(
 def _score_column(score: Score) -> Column:
     floor = score.floor if score.scale == "log" else None
     return Column(name=score.name, source=score.name, log_floor=floor, trend=_TRENDS[score.trend])
+
+
+def _refuse_later_knowledge(name: str | None, dictionary: Dictionary, config: Config) -> None:
+    """Refuse a therapy or disease that is known only after infusion: the prior would leak."""
+    if name is None or dictionary[name].is_baseline_predictor:
+        return
+    variable = dictionary[name]
+    raise InputError(
+        f"is named by therapy_prior, but its role is {variable.role} and its timing "
+        f"{variable.timing}",
+        file=config.file,
+        column=name,
+        expected="a variable known before infusion",
+        mend="name another column under therapy_prior",
+    )
+
+
+def _refuse_some_without_rates(
+    cohort: pd.DataFrame,
+    therapy: str,
+    disease: str | None,
+    facts: TherapyFacts,
+    config: Config,
+) -> None:
+    """Refuse a cohort in which some have a prior and some have none: it has no common start."""
+    names = facts.names(cohort[therapy].to_numpy(dtype=object))
+    diseases = cohort[disease].to_numpy(dtype=object) if disease else None
+    grades = [o.at_least for o in _with_prior(config)]
+    unknown = np.isnan(facts.prior(names, diseases, grades)[0])
+    without = int((unknown & ~unknown.all(axis=0)).any(axis=1).sum())
+    if without:
+        raise InputError(
+            f"{without} patients have a therapy without a published rate, its own or its kind's, "
+            "while others have one",
+            file=config.file,
+            column=therapy,
+            expected="rates in therapy_prior.table for every therapy, or for none",
+            mend="add a rate to the table (evidence: assumed if it is), leave these patients "
+            "out, or set therapy_prior: null",
+        )
+
+
+def _with_prior(config: Config) -> list[Outcome]:
+    prior = config.therapy_prior
+    return [o for o in config.outcomes.values() if prior and o.column == prior.outcome]
 
 
 def _therapy_columns(
@@ -315,7 +377,8 @@ def _therapy_columns(
             file=config.file,
             column=therapy,
             expected="a product, brand or alias of therapy_prior.table",
-            mend="recode the names, or add the product to the table (its rates may stay empty)",
+            mend="recode the names, or add the product to the table (its rates may stay empty "
+            "where other products of its kind have some)",
         )
     columns = []
     # The product itself lets the model learn what its published rate does not say; the

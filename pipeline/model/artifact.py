@@ -63,9 +63,11 @@ def write_artifact(artifact: Artifact, folder: Path) -> None:
         "plan": artifact.plan.model_dump(mode="json", exclude_defaults=True),
         "dictionary": artifact.dictionary.to_json(),
     }
-    text = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    options: dict[str, Any] = {"ensure_ascii": False, "allow_nan": False, "separators": (",", ":")}
     # A line per top-level part keeps differences between two models readable.
-    (folder / _MODEL_FILE).write_text(text + "\n", encoding="utf-8", newline="\n")
+    lines = [f'"{part}":{json.dumps(value, **options)}' for part, value in content.items()]
+    text = "{\n" + ",\n".join(lines) + "\n}\n"
+    (folder / _MODEL_FILE).write_text(text, encoding="utf-8", newline="\n")
 
 
 def read_artifact(folder: Path) -> Artifact:
@@ -137,13 +139,13 @@ def _head_to_json(head: Head, folder: Path) -> dict[str, Any]:
             "ridge": _plain(asdict(head.deviation.ridge)),
             "elastic_net": _plain(asdict(head.deviation.elastic_net)),
         }
-    entry["uncertainty"] = _plain(asdict(head.uncertainty)) if head.uncertainty else None
+    entry["uncertainty"] = _plain(asdict(head.uncertainty))
     return entry
 
 
 def _head_from_json(entry: dict[str, Any], folder: Path) -> Head:
     part, spread = entry.pop("deviation"), entry.pop("uncertainty")
-    deviation = uncertainty = None
+    deviation = None
     if part:
         file = folder / part["trees"]["file"]
         if not file.is_file():
@@ -157,8 +159,7 @@ def _head_from_json(entry: dict[str, Any], folder: Path) -> Head:
             _linear(part["ridge"]),
             _linear(part["elastic_net"]),
         )
-    if spread:
-        uncertainty = Uncertainty(_basis(spread["basis"]), np.array(spread["root"]))
+    uncertainty = Uncertainty(_basis(spread["basis"]), np.array(spread["root"]))
     prior = Prior(**entry.pop("prior"))
     for name in ("b", "therapy_effects"):
         entry[name] = tuple(entry[name])

@@ -9,7 +9,7 @@ from pipeline.config import Outcome
 from pipeline.model.deviation import Cases, Deviation, fit_deviation
 from pipeline.model.head import Head, choose_prior, recalibrate, too_few
 from pipeline.model.imputation import fit_imputer
-from pipeline.model.interval import Uncertainty, fit_uncertainty
+from pipeline.model.interval import fit_uncertainty
 from pipeline.model.linear import is_coded
 from pipeline.model.recalibration import fit_shrunk
 from pipeline.model.risk_model import RiskModel, expit
@@ -104,7 +104,6 @@ def _head(
 ) -> Head:
     y, offset = cases.y, cases.offset
     prior = choose_prior(y, published[:, k])
-    uncertainty: Uncertainty | None = None
     own = deviations[k]
     if own is None:
         lends = np.zeros(len(lends), dtype=bool)
@@ -113,24 +112,20 @@ def _head(
     else:
         tuned = cases.part(rows)
         a, b = recalibrate(tuned.y, tuned.offset, margins, k, lends, prior, settings.deviation)
-    if own is not None:
-        F = [
-            w * d.margins(cases.Z, cases.filled).mean(axis=1)
-            for w, d in zip(b, deviations, strict=True)
-            if d
-        ]
-        risk = expit(offset + a + np.sum(F, axis=0))
-        uncertainty = fit_uncertainty(cases.filled, cases.coded, risk, belief_sd)
-    risk_in_the_large = expit(offset + a)
-    information = float(np.sum(risk_in_the_large * (1 - risk_in_the_large)))
+    F = [
+        w * d.margins(cases.Z, cases.filled).mean(axis=1)
+        for w, d in zip(b, deviations, strict=True)
+        if d and w
+    ]
+    risk = expit(offset + a + np.sum(F, axis=0))
     return Head(
         outcome=name,
         prior=prior,
         deviation=own,
         a=a,
         b=b,
-        uncertainty=uncertainty,
-        intercept_sd=(information + settings.deviation.intercept_sd**-2.0) ** -0.5,
+        # Where nothing was fitted, what the predictors might do is uncertain all the same.
+        uncertainty=fit_uncertainty(cases.filled, cases.coded, risk, belief_sd),
         patients=len(y),
         events=int(y.sum()),
         why_not_fitted=why_not_fitted,

@@ -60,9 +60,7 @@ class Head:
     b : tuple of float
         Weight of each head's f, in the order of the model's outcomes. Nested outcomes borrow
         from each other: what raises the risk of grade 2 tells of the rarer grade 3.
-    uncertainty : Uncertainty or None
-    intercept_sd : float
-        Standard error of ``a`` where nothing else was fitted.
+    uncertainty : Uncertainty
     patients, events : int
         What it was trained on.
     why_not_fitted : str or None
@@ -77,8 +75,7 @@ class Head:
     deviation: Deviation | None
     a: float
     b: tuple[float, ...]
-    uncertainty: Uncertainty | None
-    intercept_sd: float
+    uncertainty: Uncertainty
     patients: int
     events: int
     why_not_fitted: str | None = None
@@ -120,12 +117,11 @@ class Head:
         seen : ndarray of bool, shape (n,)
             Whether training saw the patient's therapy.
         """
-        published = self.prior.kind == "published"
-        if self.uncertainty is None:
-            own = np.full(len(filled), self.intercept_sd)
-            return np.hypot(own, prior_sd) if published else own
         own = np.hypot(self.uncertainty.sd(filled), (F @ np.array(self.b)).std(axis=1, ddof=1))
-        return np.where(seen, own, np.hypot(own, prior_sd)) if published else own
+        if self.prior.kind != "published":
+            return own
+        learned = seen & (self.deviation is not None)
+        return np.where(learned, own, np.hypot(own, prior_sd))
 
 
 def choose_prior(y: np.ndarray, published: np.ndarray) -> Prior:

@@ -65,7 +65,8 @@ class FactorImputer:
         The trees met no missing value there, and LightGBM would take it for 0: a logarithm
         of 0 is an extreme laboratory value.
         """
-        return np.where(np.isnan(Z) & self.complete, filled, Z)
+        missing = np.isnan(Z)
+        return np.where(missing & self.complete, filled, Z) if missing.any() else Z
 
 
 def fit_imputer(Z: np.ndarray, factors: int, seed: int) -> FactorImputer:

@@ -138,8 +138,7 @@ class RiskModel:
         known = self.imputer.fill_complete(Z, filled)
         nothing = np.zeros((len(Z), Z.shape[1] + 1))
         of_deviation = [
-            h.deviation.contributions(known, filled) if h.deviation else nothing
-            for h in self.heads
+            h.deviation.contributions(known, filled) if h.deviation else nothing for h in self.heads
         ]
         base, per_column = np.empty(len(self.heads)), []
         for k, head in enumerate(self.heads):

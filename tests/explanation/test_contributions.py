@@ -92,7 +92,7 @@ class Straight:
 
 def head(outcome, deviation, a, b):
     prior = Prior("base rate", base_rate=0.0, mean=0.0)
-    return Head(outcome, prior, deviation, a, b, None, 1.0, patients=100, events=50)
+    return Head(outcome, prior, deviation, a, b, None, patients=100, events=50)
 
 
 def test_two_variables_by_hand(artifact, cohort):
