@@ -165,7 +165,7 @@ def _solve(
         l1_ratio=l1_ratio,
         fit_intercept=True,
         scale_predictors=False,
-        gradient_tol=1e-6,
+        gradient_tol=1e-4,
         max_iter=200,
         start_params=start,
     )
