@@ -8,6 +8,7 @@ from typing import Any
 import mlflow
 import pandas as pd
 
+from pipeline.errors import InputError
 from pipeline.model.artifact import read_artifact
 from pipeline.serving.scorer import Scorer
 
@@ -22,7 +23,19 @@ class CrsRiskModel(mlflow.pyfunc.PythonModel):
     def predict(
         self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None
     ) -> pd.DataFrame:
-        """Return one row of risks per row of input."""
+        """Return one row of risks per row of input.
+
+        Raises
+        ------
+        InputError
+            Where none of the model's columns is there: MLflow drops the others, and with the
+            last column it drops the rows.
+        """
+        if not len(model_input.columns):
+            raise InputError(
+                "the input holds none of the model's columns",
+                expected="columns such as " + ", ".join(list(self.scorer.inputs)[:5]),
+            )
         return self.scorer.predict(model_input)
 
 
