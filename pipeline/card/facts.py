@@ -20,6 +20,8 @@ from pipeline.card.suppression import Guard
 from pipeline.config import Card, Config
 
 FORMAT = 1
+# Criteria of the gate whose sentences hide small counts themselves.
+_WITHOUT_FIGURES = ("fitted", "events")
 _UNSTATED = ("not stated", "not assessed", "")
 
 
@@ -72,7 +74,7 @@ def collect(
         "minimum_cell": guard.minimum,
         "primary_outcome": primary,
         "identity": _identity(config, provenance),
-        "verdict": _verdict(config, gate),
+        "verdict": _verdict(config, gate, performance),
         "use": {
             "intended_use": config.card.intended_use,
             "intended_users": config.card.intended_users,
@@ -147,12 +149,20 @@ def _identity(config: Config, provenance: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _verdict(config: Config, gate: Mapping[str, Any]) -> dict[str, Any]:
-    """Take the gate's judgement over, each criterion under the label of its outcome."""
+def _verdict(
+    config: Config, gate: Mapping[str, Any], performance: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Take the gate's judgement over, each criterion under the label of its outcome.
+
+    Where an outcome's count is hidden, so are the figures in its criteria's sentences.
+    """
     reasons = []
     for reason in gate["reasons"]:
         outcome = reason.get("outcome")
         sentence = reason["sentence"].removeprefix(f"{outcome}: ")
+        events = performance["outcomes"].get(outcome, {}).get("events")
+        if is_suppressed(events) and reason["criterion"] not in _WITHOUT_FIGURES:
+            sentence = f"The figure is {words(events)}."
         reasons.append(
             {key: reason.get(key) for key in ("criterion", "outcome", "passed", "required")}
             | {
@@ -172,7 +182,6 @@ def _verdict(config: Config, gate: Mapping[str, Any]) -> dict[str, Any]:
             if gate["passed"]
             else f"Refused by the registry's gate: {len(failed)} of {total} criteria are not met."
         ),
-        "first_failure": failed[0]["sentence"] if failed else None,
         "reasons": reasons,
     }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pipeline.card.figures import unknown
+from pipeline.card.figures import is_suppressed, unknown
 from pipeline.card.suppression import Guard
 from pipeline.config import Config
 
@@ -21,11 +21,12 @@ def method_facts(
 ) -> dict[str, Any]:
     """Return the model's form, its sizes per outcome, and when it gives no risk."""
     heads = [_head(head, guard) for head in train["heads"]]
+    hidden = {head["outcome"] for head in heads if is_suppressed(head["events"])}
     return {
         "formula": FORMULA,
         "formulas": unknown("the model was not handed to the card; see train/model/model.json")
         if formulas is None
-        else list(formulas),
+        else [f for f in formulas if f["outcome"] not in hidden],
         "prior": _prior(config, features),
         "heads": heads,
         "fitted": any(head["fitted"] for head in heads),
@@ -47,7 +48,8 @@ def _head(head: Mapping[str, Any], guard: Guard) -> dict[str, Any]:
         "fitted": head["fitted"],
         "why_not_fitted": head["why_not_fitted"],
         "prior": head["prior"],
-        "a": head["a"],
+        # Fitted against a known prior, it tells how many events there were.
+        "a": guard.hidden() if hidden else head["a"],
         # Weight of each outcome's deviation; nested outcomes borrow from each other.
         "b": {name: weight for name, weight in head["b"].items() if weight != 0},
         "leaves": head.get("leaves"),

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from typing import Any
 
 import pytest
@@ -114,6 +115,10 @@ def test_an_outcome_with_a_hidden_count_shows_no_figure_that_reveals_it(tiny):
         assert is_unknown(own["net_benefit"])
         heads = {head["outcome"]: head for head in tiny.facts["model"]["heads"]}
         assert is_suppressed(heads[name]["events"])
+        assert is_suppressed(heads[name]["a"])
+        assert name not in [f["outcome"] for f in tiny.facts["model"]["formulas"]]
+        told = [r["sentence"] for r in tiny.facts["verdict"]["reasons"] if r["outcome"] == name]
+        assert not re.search(r"\d\.\d", " ".join(told))
 
 
 def test_pictures_of_single_real_patients_are_kept_back(run):
