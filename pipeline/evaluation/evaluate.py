@@ -127,6 +127,7 @@ def _evaluate_outcome(
     with threadpool_limits(1):
         drawn = _replicates(measures, n, settings.bootstrap, seed, clusters)
     models = {name: drawn[f"models.{name}"] for name in data.risks}
+    benefit = drawn["net_benefit"]
     curve = models["model"].pop("curve")
     reasons = dict.fromkeys(models, UNDEFINED)
     for name in models:
@@ -166,7 +167,12 @@ def _evaluate_outcome(
         ),
         "net_benefit": {
             "thresholds": grid.tolist(),
-            "curves": {name: band(values, level) for name, values in drawn["net_benefit"].items()},
+            "curves": {name: band(values, level) for name, values in benefit.items()},
+            "differences": {
+                name: band(benefit["model"] - values, level)
+                for name, values in benefit.items()
+                if name != "model"
+            },
         },
         "truth": None if truth is None else _truth(drawn, data.risks, level),
     }

@@ -266,3 +266,30 @@ def test_a_patient_without_a_therapy_row_is_refused():
     frame, therapy, _ = cohort(n=60)
     with pytest.raises(ValueError, match="one value per patient"):
         evaluate(frame, therapy.iloc[1:].rename("therapy"), None, SETTINGS, seed=1)
+
+
+def test_the_gain_in_net_benefit_is_paired():
+    """The interval of the difference is far narrower than two independent ones would give."""
+    rng = np.random.default_rng(5)
+    truth = rng.uniform(0.05, 0.6, 400)
+    observed = (rng.uniform(size=400) < truth).astype(int)
+    oof = pd.DataFrame(
+        {
+            "patient_id": np.arange(400).astype(str),
+            "repeat": 0,
+            "fold": np.arange(400) % 5,
+            "outcome": "any",
+            "observed": observed,
+            "model": truth,
+            "therapy_only": np.clip(truth + rng.normal(0, 0.01, 400), 0.01, 0.99),
+        }
+    )
+    settings = Evaluation(bootstrap=200, processes=1, net_benefit=(0.2, 0.3))
+    found = evaluate(oof, None, None, settings, 1)["outcomes"]["any"]["net_benefit"]
+    gain, curves = found["differences"]["therapy_only"], found["curves"]
+    assert gain["estimate"] == pytest.approx(
+        np.subtract(curves["model"]["estimate"], curves["therapy_only"]["estimate"])
+    )
+    width = np.subtract(gain["high"], gain["low"])
+    alone = np.subtract(curves["model"]["high"], curves["model"]["low"])
+    assert (width < alone).all()
