@@ -11,18 +11,18 @@ from typing import Any
 
 from pipeline.card.data import data_facts, predictor_facts
 from pipeline.card.figures import MEASURES, is_suppressed, number, percent, unknown, words
+from pipeline.card.findings import describe_plots
 from pipeline.card.limits import limits, warnings
 from pipeline.card.method import method_facts
 from pipeline.card.performance import headline, outcome_performance
-from pipeline.card.plots import describe_plots
 from pipeline.card.standards import standards_facts
+from pipeline.card.statements import ethics_facts, provenance_facts
 from pipeline.card.suppression import Guard
-from pipeline.config import Card, Config
+from pipeline.config import Config
 
 FORMAT = 1
 # Criteria of the gate whose sentences hide small counts themselves.
 _WITHOUT_FIGURES = ("fitted", "events")
-_UNSTATED = ("not stated", "not assessed", "")
 
 
 def collect(
@@ -94,7 +94,7 @@ def collect(
         "model": method_facts(config, features, train, formulas, guard),
         "performance": performance,
         "explanation": _explanation(explanation, ingest["kind"] == "synthetic", primary),
-        "ethics": _ethics(config.card),
+        "ethics": ethics_facts(config.card),
         "provenance": provenance_facts(config, provenance),
         "changes": unknown("no earlier registered version was compared with this one"),
     }
@@ -109,26 +109,6 @@ def collect(
     return facts
 
 
-def provenance_facts(config: Config, provenance: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what identifies the run, and how to make it again.
-
-    ``provenance`` may hold ``version, command, cohort_sha256, config_sha256, source_sha256,
-    model_sha256, python`` and ``packages`` (name to version); what it lacks is not assessed.
-    """
-    needed = {
-        "version": "the card is made before the model is registered",
-        "command": "the stage did not say which command made it",
-        "cohort_sha256": "the digest was not recorded",
-        "config_sha256": "the digest was not recorded",
-        "source_sha256": "the digest was not recorded",
-        "model_sha256": "the digest was not recorded",
-        "python": "the version was not recorded",
-        "packages": "the versions were not recorded",
-    }
-    found = {key: provenance.get(key) or unknown(why) for key, why in needed.items()}
-    return {"run": config.name, "seed": config.seed, **found}
-
-
 def _identity(config: Config, provenance: Mapping[str, Any]) -> dict[str, Any]:
     labels = {name: outcome.label for name, outcome in config.outcomes.items()}
     window = config.window
@@ -141,7 +121,7 @@ def _identity(config: Config, provenance: Mapping[str, Any]) -> dict[str, Any]:
         "population": config.card.population,
         "horizon": config.card.horizon,
         "when": (
-            f"from values known before treatment, drawn on days {number(window.first_day, 0)} to "
+            f"from values drawn on days {number(window.first_day, 0)} to "
             f"{number(window.last_day, 0)} (day 0 is the infusion)"
         ),
         "version": provenance.get("version")
@@ -262,25 +242,3 @@ def _explanation(explanation: Mapping[str, Any] | None, synthetic: bool, primary
 
 def _place(name: str, wanted: tuple[str, ...]) -> int:
     return next((k for k, start in enumerate(wanted) if name.startswith(start)), len(wanted))
-
-
-def _ethics(card: Card) -> dict[str, Any]:
-    stated = {
-        "statement": card.ethics,
-        "owner": card.owner,
-        "licence": card.licence,
-        "funding": card.funding,
-        "interests": card.interests,
-        "protocol": card.protocol,
-        "patient_involvement": card.patient_involvement,
-        "inequalities": card.inequalities,
-        "bias_mitigation": card.bias_mitigation,
-        "maintenance": card.maintenance,
-        "risk_level": card.risk_level,
-    }
-    return {
-        key: unknown(f"the config does not say (card.{'ethics' if key == 'statement' else key})")
-        if text.strip().lower() in _UNSTATED
-        else text
-        for key, text in stated.items()
-    }

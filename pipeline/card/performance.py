@@ -135,8 +135,9 @@ def _benefit(primary: Mapping[str, Any], settings: Evaluation, name: str) -> dic
         threshold = benefit["thresholds"][at]
         gain = _gain(benefit, at)
         reading = (
-            f"at a threshold of {percent(threshold, 0)}: {number(100 * gain['estimate'], 1)} more "
-            "true alerts in 100 patients, false ones paid for"
+            f"at a threshold of {percent(threshold, 0)}: {number(100 * abs(gain['estimate']), 1)} "
+            f"{'fewer' if gain['estimate'] < 0 else 'more'} true alerts in 100 patients, false "
+            "ones paid for"
         )
         return entry | {"figure": gain, "reading": reading, "threshold": threshold}
     return entry | {"figure": why, "reading": MEASURES[key].reading}

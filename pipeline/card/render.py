@@ -13,7 +13,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from pipeline.card import figures
-from pipeline.card.plots import DECISION_ENDS, shown_thresholds
+from pipeline.card.findings import shown_thresholds
+from pipeline.card.plots import DECISION_ENDS
 
 # Pictures of the explain stage are embedded up to this many characters in all; the page
 # stays under 3 MB, and further ones are named with their place in the run folder.

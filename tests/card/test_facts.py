@@ -62,6 +62,15 @@ def test_a_recorded_difference_of_net_benefit_brings_its_interval(run):
     assert (figure["estimate"], figure["low"], figure["high"]) == (0.03, 0.01, 0.05)
 
 
+def test_a_loss_of_net_benefit_is_called_fewer_alerts(run):
+    changed = json.loads(json.dumps(run.evaluation))
+    benefit = changed["outcomes"]["ge2"]["net_benefit"]
+    n = len(benefit["thresholds"])
+    loss = {"estimate": [-0.021] * n, "low": [-0.03] * n, "high": [-0.01] * n}
+    benefit["differences"] = {"therapy_only": loss}
+    assert "2.1 fewer true alerts" in facts_of(run, evaluation=changed)["headline"][2]["reading"]
+
+
 def test_without_threshold_net_benefit_is_not_assessed(run):
     settings = run.config.evaluation.model_copy(update={"thresholds": {}})
     config = run.config.model_copy(update={"evaluation": settings})

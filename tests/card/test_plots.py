@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.card.plots import draw_plots, shown_thresholds
+from pipeline.card.findings import shown_thresholds
+from pipeline.card.plots import draw_plots
 from pipeline.card.svg import Scale, spread, ticks
 
 SVG = "{http://www.w3.org/2000/svg}"
