@@ -133,7 +133,8 @@ def _benefit(primary: Mapping[str, Any], settings: Evaluation, name: str) -> dic
         threshold = chosen[(len(chosen) - 1) // 2]
         at = int(np.argmin(np.abs(np.array(benefit["thresholds"]) - threshold)))
         threshold = benefit["thresholds"][at]
-        gain = _gain(benefit, at)
+        found = benefit["differences"]["therapy_only"]
+        gain = {key: found[key][at] for key in ("estimate", "low", "high")}
         reading = (
             f"at a threshold of {percent(threshold, 0)}: {number(100 * abs(gain['estimate']), 1)} "
             f"{'fewer' if gain['estimate'] < 0 else 'more'} true alerts in 100 patients, false "
@@ -141,16 +142,6 @@ def _benefit(primary: Mapping[str, Any], settings: Evaluation, name: str) -> dic
         )
         return entry | {"figure": gain, "reading": reading, "threshold": threshold}
     return entry | {"figure": why, "reading": MEASURES[key].reading}
-
-
-def _gain(benefit: Mapping[str, Any], at: int) -> dict[str, Any]:
-    recorded = benefit.get("differences", {}).get("therapy_only")
-    if recorded is not None:
-        return {key: recorded[key][at] for key in ("estimate", "low", "high")}
-    curves = benefit["curves"]
-    gain = curves["model"]["estimate"][at] - curves["therapy_only"]["estimate"][at]
-    why = "the evaluation records intervals of each curve, not of their difference"
-    return {"estimate": gain, "low": None, "high": None, "because": why}
 
 
 def _truth(found: Mapping[str, Any] | None) -> Any:

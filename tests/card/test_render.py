@@ -26,10 +26,10 @@ def look_up(content: Any, path: str) -> Any:
 def as_shown(evaluation: dict[str, Any], source: str) -> str:
     """What the card must print for a place in evaluation.json."""
     head, _, last = source.rpartition(".")
-    if ".net_benefit.curves." in source:
+    if ".net_benefit." in source:
         curve, k = look_up(evaluation, head), int(last)
         text = number(curve["estimate"][k], 4)
-        if head.endswith(".model"):
+        if head.endswith((".model", ".differences.therapy_only")):
             text += f" ({number(curve['low'][k], 4)} to {number(curve['high'][k], 4)})"
         return text
     found = look_up(evaluation, source)
