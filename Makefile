@@ -32,7 +32,7 @@ lock: .venv/installed ## rewrite requirements.lock from pyproject.toml
 	  --no-emit-index-url --no-annotate --no-header --extra dev pyproject.toml -o requirements.lock
 
 clean: ## remove the environment and all runs
-	@rm -rf .venv && find models -mindepth 1 ! -name README.md -delete
+	@rm -rf .venv && find models -mindepth 1 ! -name README.md ! -name model_card.png -delete
 
 # uv installs in seconds what takes pip minutes; where it is not to be had, pip does it.
 .venv/installed: requirements.lock

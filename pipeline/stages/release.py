@@ -23,6 +23,7 @@ _REASONS_SHOWN = 4
 
 def card(job: Job) -> str:
     """Write the model card from what the stages recorded, with the gate's verdict."""
+    from pipeline.card.by_hand import formulas
     from pipeline.card.cohort import describe_cohort
     from pipeline.card.facts import collect
     from pipeline.card.plots import draw_plots
@@ -56,6 +57,7 @@ def card(job: Job) -> str:
             config.primary_outcome,
             config.evaluation.minimum_cell,
         ),
+        formulas=formulas(artifact_of(job)),
     )
     pictures: dict[str, bytes | str] = dict(draw_plots(facts))
     for picture in explanation["pictures"]:
