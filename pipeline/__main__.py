@@ -8,7 +8,7 @@ def start() -> None:
     # One thread per fit, everywhere: the same sums in the same order give the same bytes, and
     # busy threads slow each other down. Numerical libraries read this when they are imported.
     for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-        os.environ.setdefault(variable, "1")
+        os.environ[variable] = "1"
     from pipeline.cli import main
 
     main()

@@ -23,6 +23,8 @@ app = typer.Typer(
     "Research use only.",
 )
 
+_INTERRUPTED = 130
+
 ConfigFile = Annotated[Path, typer.Argument(help="The run's config.", metavar="CONFIG")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
 
@@ -30,15 +32,17 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")
 def main() -> None:
     """Run the command line; input errors end with exit code 2 and one sentence."""
     try:
-        app(standalone_mode=False)
+        # Typer answers an interrupt, and an exit on purpose, with the code to end with.
+        ended = app(standalone_mode=False)
+        if ended == _INTERRUPTED:
+            raise KeyboardInterrupt
+        raise SystemExit(ended)
     except InputError as error:
         Display(quiet=False).fault(str(error))
         raise SystemExit(2) from None
-    except typer.Exit as stop:
-        raise SystemExit(stop.exit_code) from None
     except (KeyboardInterrupt, typer.Abort):
         Display(quiet=False).fault("Stopped. The same command continues where it left off.")
-        raise SystemExit(130) from None
+        raise SystemExit(_INTERRUPTED) from None
     except Exception as error:
         if not hasattr(error, "show"):  # a usage error of the command line knows how to print
             raise

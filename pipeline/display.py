@@ -70,7 +70,7 @@ class Display:
     def started(self, stage: Stage) -> None:
         """Show that a stage is at work."""
         if self._bar:
-            self._task = self._bar.add_task(f"{stage.name}: {stage.summary}", total=None)
+            self._task = self._bar.add_task(escape(f"{stage.name}: {stage.summary}"), total=None)
 
     def progress(self, what: str, done: int, total: int) -> None:
         """Show how far a long stage has come."""

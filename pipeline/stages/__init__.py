@@ -12,6 +12,7 @@ from importlib import import_module
 from pathlib import Path
 
 from pipeline.config import Config, TableSource
+from pipeline.errors import InputError
 from pipeline.runner import Job, Stage
 
 
@@ -25,12 +26,28 @@ def _step(place: str) -> Callable[[Job], str]:
 
 
 def _source_files(config: Config) -> list[Path]:
-    dictionary = config.path(config.dictionary)
+    dictionary = _present(config, "dictionary", config.dictionary)
     if isinstance(config.source, TableSource):
         from pipeline.ingest.tables import input_files
 
         return [dictionary, *input_files(config)]
     return [dictionary, *sorted(config.path(config.source.facts).glob("*.csv"))]
+
+
+def _therapy_files(config: Config) -> list[Path]:
+    prior = config.therapy_prior
+    return [_present(config, "therapy_prior.table", prior.table)] if prior else []
+
+
+def _present(config: Config, key: str, relative: str) -> Path:
+    path = config.path(relative)
+    if not path.is_file():
+        raise InputError(
+            "no such file",
+            file=path,
+            mend=f"set '{key}' in {config.file.name} to a file that exists",
+        )
+    return path
 
 
 def _registry_address(config: Config) -> str:
@@ -53,7 +70,7 @@ STAGES = (
           ("seed", "outcomes", "primary_outcome", "audit"), _step("data.audit")),
     Stage("features", "Build the model matrix and the therapy prior.", ("ingest",),
           ("outcomes", "predictors", "therapy_prior"), _step("data.features"),
-          files=lambda c: [c.path(c.therapy_prior.table)] if c.therapy_prior else []),
+          files=_therapy_files),
     Stage("train", "Fit and calibrate the risk model.", ("ingest", "features"),
           ("seed", "outcomes", "primary_outcome", "model", "scoring"), _step("modelling.train")),
     Stage("evaluate", "Judge the procedure by repeated cross-validation.",

@@ -1,0 +1,68 @@
+"""Exactly what depends on a change runs again, on a copy of the small run."""
+
+import re
+import shutil
+
+import pytest
+import yaml
+
+
+@pytest.fixture
+def copied(small_run, command, tmp_path):
+    """The small run in another place, and ``ran(upto)``: the stages that ran again."""
+    home = tmp_path / "elsewhere"
+    shutil.copytree(small_run.config.parent, home)
+
+    def ran(upto, **changes):
+        file = home / "config.yaml"
+        file.write_text(yaml.safe_dump(yaml.safe_load(file.read_text()) | changes))
+        ended = command(upto, file)
+        assert ended.returncode == 0, ended.stderr
+        return re.findall(r"✓ (\w+)", ended.stdout)
+
+    ran.home, ran.run = home, home / "runs" / "small"
+    return ran
+
+
+def test_a_moved_run_is_fresh_up_to_the_registry(copied):
+    assert copied("card") == []
+
+
+def test_a_setting_reruns_its_stage_and_what_reads_it(copied):
+    assert copied("features", predictors={"exclude": ["il6"]}) == ["features"]
+    assert copied("train") == ["train"]
+
+
+def test_a_setting_of_the_audit_leaves_the_model_alone(copied):
+    assert copied("train", audit={"permutations": 299}) == []
+    assert copied("audit") == ["audit"]
+
+
+def test_an_edited_card_text_reruns_the_card_alone(copied):
+    text = dict.fromkeys(
+        ("title", "intended_use", "intended_users", "horizon", "population"), "other words"
+    )
+    assert copied("card", card=text) == ["card"]
+    assert "other words" in (copied.run / "card" / "model_card.md").read_text()
+
+
+def test_an_edited_comment_of_the_dictionary_reruns_ingest_alone(copied, small_run):
+    copy = copied.home / "variables.yaml"
+    source = yaml.safe_load(small_run.config.read_text())["dictionary"]
+    with open(source, encoding="utf-8") as file:
+        copy.write_text(file.read() + "\n# a remark\n", encoding="utf-8")
+    # The section names another file, and the file's digest is another: what comes out is not.
+    assert copied("train", dictionary="variables.yaml") == ["ingest"]
+    assert copied("train") == []
+
+
+@pytest.mark.parametrize("damage", ["gone", "cut", "emptied"])
+def test_a_damaged_model_is_trained_again_and_is_the_same(copied, damage):
+    file = copied.run / "train" / "model" / "model.json"
+    before = file.read_bytes()
+    if damage == "gone":
+        file.unlink()
+    else:
+        file.write_bytes(before[: len(before) // 2] if damage == "cut" else b"")
+    assert copied("explain") == ["train"]
+    assert file.read_bytes() == before
