@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn
 
 from pipeline.config import read_config
 from pipeline.display import Display
@@ -80,6 +84,39 @@ def score(
     from pipeline.serving.batch import score_file
 
     Display(quiet).say(score_file(model, input, output))
+
+
+@app.command()
+def fetch(
+    cohort: Annotated[str, typer.Argument(help="Its name in the registry, such as cd22.")],
+    registry: Annotated[Path, typer.Option(help="What public cohorts there are.")] = Path(
+        "data/public_cohorts.yaml"
+    ),
+    quiet: Quiet = False,
+) -> None:
+    """Download a public cohort into the user's cache, as tables that its config reads."""
+    from pipeline.ingest.public.fetch import fetch_cohort
+
+    with _bytes_shown(quiet) as progress:
+        line = fetch_cohort(cohort, registry, progress)
+    Display(quiet).say(line)
+
+
+@contextmanager
+def _bytes_shown(quiet: bool) -> Iterator[Callable[[str, int, int], None]]:
+    """A bar per file on a terminal, nothing elsewhere."""
+    console = Console(stderr=True)
+    columns = TextColumn("{task.description}"), BarColumn(), DownloadColumn()
+    tasks: dict[str, TaskID] = {}
+    hidden = quiet or not console.is_terminal
+    with Progress(*columns, console=console, transient=True, disable=hidden) as bar:
+
+        def progress(file: str, done: int, total: int) -> None:
+            if file not in tasks:
+                tasks[file] = bar.add_task(escape(file), total=total or None)
+            bar.update(tasks[file], completed=done, total=total or None)
+
+        yield progress
 
 
 def _run(upto: str, config_file: Path, quiet: bool) -> None:

@@ -104,12 +104,21 @@ class Table(Section):
         return self
 
 
+CohortName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
+
+
 class TableSource(Section):
-    """A cohort read from files."""
+    """A cohort read from files.
+
+    ``public`` names a cohort of ``data/public_cohorts.yaml``: a table that is not where its
+    ``file`` says is looked for, by its name, among those that ``python -m pipeline fetch``
+    made of that cohort. ``obtain`` says where else the files come from.
+    """
 
     kind: Literal["table"]
     tables: list[Table] = Field(min_length=1)
     constants: dict[str, str | float] = Field(default_factory=dict)
+    public: CohortName | None = None
     obtain: str | None = None
 
 

@@ -17,6 +17,7 @@ import pyarrow.parquet
 from pipeline.config import Table
 from pipeline.errors import InputError, did_you_mean
 from pipeline.ingest.cells import as_numbers, as_text, is_number
+from pipeline.ingest.headers import join_headers
 
 _DELIMITED = (".csv", ".tsv", ".txt")
 _KINDS = (*_DELIMITED, ".parquet", ".xlsx", ".xpt")
@@ -27,7 +28,12 @@ _XPT_ZERO = 16.0**-65
 
 
 def read_cells(
-    path: Path, *, separator: str = ",", sheet: str | int = 0, obtain: str | None = None
+    path: Path,
+    *,
+    separator: str = ",",
+    sheet: str | int = 0,
+    headers: int = 1,
+    obtain: str | None = None,
 ) -> pd.DataFrame:
     """Read the cells of one file as they stand.
 
@@ -42,6 +48,8 @@ def read_cells(
         Between the cells of a text file.
     sheet : str or int
         Name of a worksheet, or its number counted from 0.
+    headers : int
+        Rows of headings in a text file or worksheet; several are joined (``join_headers``).
     obtain : str, optional
         Where the data come from, told where the file is missing.
 
@@ -66,6 +74,8 @@ def read_cells(
         names, body = _read_xpt(path)
     else:
         names, body = _read_delimited(path, separator)
+    if headers > 1:
+        names, body = _under_joined(names, body, headers)
     return _framed(names, body, path)
 
 
@@ -251,6 +261,17 @@ def _decoded(cell: object) -> object:
         return cell.decode("utf-8")
     except UnicodeDecodeError:
         return cell.decode("latin-1")
+
+
+def _under_joined(
+    names: list[str], body: pd.DataFrame, headers: int
+) -> tuple[list[str], pd.DataFrame]:
+    below = body.iloc[: headers - 1].T.apply(as_text).T.fillna("")
+    rows, body = [names, *below.to_numpy().tolist()], body.iloc[headers - 1 :]
+    # A column that only sets blocks apart is named by no heading of its own, and holds nothing.
+    empty = (body.isna() | (body == "")).all(axis=0)
+    named = zip(join_headers(rows), rows[-1], empty, strict=True)
+    return ["" if blank and not own else name for name, own, blank in named], body
 
 
 def _framed(names: list[str], body: pd.DataFrame, path: Path) -> pd.DataFrame:

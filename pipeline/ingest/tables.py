@@ -15,6 +15,7 @@ from pipeline.ingest.checks import check_map, check_outcomes, check_patients
 from pipeline.ingest.columns import Column, Reading, counted, read_column
 from pipeline.ingest.files import check_file, digest, read_cells
 from pipeline.ingest.long import read_long
+from pipeline.ingest.public.cache import table_path
 from pipeline.ingest.timing import inside_window, read_days
 
 
@@ -53,8 +54,10 @@ def read_tables(config: Config, dictionary: Dictionary) -> tuple[pd.DataFrame, d
     columns: dict[str, pd.Series] = {}
     files, variables = [], {}
     for table in source.tables:
-        path = config.path(table.file)
-        frame = read_cells(path, separator=table.separator, sheet=table.sheet, obtain=source.obtain)
+        path = _located(table, config)
+        frame = read_cells(
+            path, separator=table.separator, sheet=table.sheet, obtain=_obtain(source)
+        )
         files.append(
             {"file": path.name, "rows": len(frame), "columns": frame.shape[1]}
             | {"sha256": digest(path)}
@@ -115,10 +118,26 @@ def input_files(config: Config) -> list[Path]:
     """
     source = config.source
     assert isinstance(source, TableSource)
-    paths = list(dict.fromkeys(config.path(table.file) for table in source.tables))
+    paths = list(dict.fromkeys(_located(table, config) for table in source.tables))
     for path in paths:
-        check_file(path, obtain=source.obtain)
+        check_file(path, obtain=_obtain(source))
     return paths
+
+
+def _located(table: Table, config: Config) -> Path:
+    path = config.path(table.file)
+    assert isinstance(config.source, TableSource)
+    if config.source.public is None or path.exists():
+        return path
+    fetched = table_path(config.source.public, path.name)
+    return fetched if fetched.exists() else path
+
+
+def _obtain(source: TableSource) -> str | None:
+    if source.public is None:
+        return source.obtain
+    fetch = f"run 'python -m pipeline fetch {source.public}'"
+    return f"{fetch}, or {source.obtain}" if source.obtain else fetch
 
 
 def _check_columns(frame: pd.DataFrame, table: Table) -> None:

@@ -121,11 +121,13 @@ def test_nothing_known_only_afterwards_is_mapped(config, read):
     assert post == {"crs_grade", "grading_system"}
 
 
-def test_without_the_files_the_error_says_where_they_are(config, tmp_path):
+def test_without_the_files_the_error_says_where_they_are(config, tmp_path, monkeypatch):
+    monkeypatch.setenv("CRS_RISK_CACHE", str(tmp_path / "nothing fetched"))
     elsewhere = config.model_copy(update={"file": tmp_path / "configs" / "cd22.yaml"})
     with pytest.raises(InputError, match=r"clinical_wide_all_timepoints\.csv: no such file") as e:
         input_files(elsewhere)
     for part in (
+        "python -m pipeline fetch cd22",
         "harel-coffee/car22-hlh-auto",
         "7501ecfbfdbdaeb32d92efc714e8c2aac7fdb059",
         "clinical_data_05-12-20_v1.xlsx",
