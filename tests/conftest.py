@@ -93,7 +93,9 @@ def configure():
     def write(folder, base=None, **changes):
         folder.mkdir(parents=True, exist_ok=True)
         file = folder / "config.yaml"
-        file.write_text(yaml.safe_dump((base or SMALL) | changes), encoding="utf-8")
+        file.write_text(
+            yaml.safe_dump((base or SMALL) | changes, sort_keys=False), encoding="utf-8"
+        )
         return file
 
     return write
