@@ -1,6 +1,8 @@
 """``python -m pipeline``."""
 
+import io
 import os
+import sys
 
 
 def start() -> None:
@@ -9,6 +11,9 @@ def start() -> None:
     # busy threads slow each other down. Numerical libraries read this when they are imported.
     for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ[variable] = "1"
+    # A terminal or log that knows no ✓ shows a question mark; the run goes on.
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
     from pipeline.cli import main
 
     main()

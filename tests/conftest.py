@@ -63,6 +63,7 @@ def run_command(*arguments, cwd=PROJECT, **environment):
         env=clean_environment(**environment),
         capture_output=True,
         text=True,
+        errors="replace",
         timeout=300,
     )
 
