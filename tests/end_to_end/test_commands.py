@@ -119,6 +119,7 @@ def test_a_store_that_cannot_be_used_is_one_sentence(command, small_run, tmp_pat
     assert ended.stdout.count("fresh") == 7
 
 
+@pytest.mark.slow
 def test_another_store_gets_its_own_version_and_its_own_freshness(command, small_run, tmp_path):
     # The copy keeps the shared run as it is: registering replaces register.json.
     home = tmp_path / "copy"
