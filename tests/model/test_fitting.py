@@ -257,7 +257,7 @@ def test_a_small_cohort_never_puts_the_model_far_behind_its_prior(configure, dra
         settings = Model(minimum_events=20).model_dump()
         config = configure(predictors={}, model=settings)
         model = train(draw(config, 120, seed)[0], config)
-        assert model.model.heads[1].deviation
+        assert any(head.deviation for head in model.model.heads)
         asked, truth = draw(config, 1500, seed + 500)
         values = values_of(asked, model.plan)
         published, _ = prior_log_odds(values, model.plan)
