@@ -14,8 +14,11 @@ def start() -> None:
     # A terminal or log that knows no ✓ shows a question mark; the run goes on.
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")
-    from pipeline.cli import main
-
+    try:
+        from pipeline.cli import main
+    except KeyboardInterrupt:
+        print("✗ Stopped before anything began.", file=sys.stderr)
+        raise SystemExit(130) from None
     main()
 
 
