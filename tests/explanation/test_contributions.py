@@ -90,9 +90,16 @@ class Straight:
         return np.column_stack([parts, np.zeros(len(Z))])
 
 
+class Certain:
+    """A posterior without spread: intervals are not what is tested here."""
+
+    def sd(self, filled):
+        return np.zeros(len(filled))
+
+
 def head(outcome, deviation, a, b):
     prior = Prior("base rate", base_rate=0.0, mean=0.0)
-    return Head(outcome, prior, deviation, a, b, None, patients=100, events=50)
+    return Head(outcome, prior, deviation, a, b, Certain(), patients=100, events=50)
 
 
 def test_two_variables_by_hand(artifact, cohort):
