@@ -272,8 +272,8 @@ class Audit(Section):
     Attributes
     ----------
     alpha_error, alpha_warning : float
-        Family-wise error rate of each statistical check, over all columns and outcomes, at
-        which it reports an error or a warning.
+        Family-wise error rate of each statistical check at which it reports an error or a
+        warning: over all columns, and for missing values by outcome for each outcome.
     permutations : int
         Random orders behind a permutation p-value; the smallest p is 1 / (this + 1).
     permutation_patients : int
@@ -316,7 +316,7 @@ class Audit(Section):
     """
 
     alpha_error: float = Field(default=0.002, gt=0, lt=0.5)
-    alpha_warning: float = Field(default=0.01, gt=0, lt=0.5)
+    alpha_warning: float = Field(default=0.05, gt=0, lt=0.5)
     permutations: int = Field(default=1999, ge=199)
     permutation_patients: int = Field(default=20000, ge=200)
     strata: list[str] = Field(default_factory=lambda: ["therapy", "disease"])

@@ -194,6 +194,7 @@ def _from_wide(
     counts: dict[str, Any] = {
         "source": f"{Path(table.file).name}: {source.column}",
         "unit": source.unit or variable.unit,
+        "long": False,
         "dated": source.day is not None,
         "outside_window": 0,
         "undated": 0,
@@ -226,6 +227,7 @@ def _from_long(
     return column, {
         "source": f"{Path(table.file).name}: {source.rows} in {table.long.name}",
         "unit": f"as in column '{table.long.unit}'" if per_row else source.unit or variable.unit,
+        "long": True,
         "dated": table.long.day is not None,
         **dropped,
     }

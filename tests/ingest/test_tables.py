@@ -51,6 +51,7 @@ def test_one_table_becomes_a_cohort(folder, config_of, dictionary):
         "source": "wide.csv: CRP",
         "unit": "mg/dL",
         "canonical_unit": "mg/L",
+        "long": False,
         "dated": True,
         "present": 22,
         "missing": 3,
@@ -125,6 +126,7 @@ def test_long_tables_join_and_may_come_first(folder, config_of, dictionary):
     assert cohort.set_index("patient_id")["il6"].dropna().to_dict() == {"25": 25.0, "1": 2.0}
     assert report["variables"]["il6"]["source"] == "long.csv: IL-6 in test"
     assert report["variables"]["il6"]["present"] == 2
+    assert report["variables"]["il6"]["long"]  # so its dropped rows are follow-up, not a fault
     assert report["variables"]["il6"]["outside_window"] == 1
     assert report["unmatched_patients"] == 1
 

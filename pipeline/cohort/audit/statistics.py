@@ -72,7 +72,7 @@ def max_statistic_p(
     permutations: int,
     rng: np.random.Generator,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Test every pair of columns for association, with p-values adjusted for all pairs.
+    """Test every pair of columns for association, adjusted over the columns of ``left``.
 
     Parameters
     ----------
@@ -86,12 +86,12 @@ def max_statistic_p(
     Returns
     -------
     statistic, p : ndarray, shape (k, t)
-        Correlation, and its family-wise permutation p-value: the share of orders in which
-        the largest correlation of all pairs is at least as strong.
+        Correlation, and its permutation p-value, family-wise for each column of ``right``:
+        the share of orders in which the largest correlation with it is at least as strong.
 
     Notes
     -----
-    The maximum over pairs controls the family-wise error with the columns' dependence
+    The maximum over ``left`` controls the family-wise error with the columns' dependence
     (Westfall and Young 1993). Permuting assumes one spread for all patients, hence the
     scaled residuals. Studentising by the products instead is robust too, and blind to the
     gravest case: a few missing values, all of them in one class.
@@ -104,8 +104,8 @@ def max_statistic_p(
         size = min(block, permutations - start)
         order = rng.permuted(np.tile(np.arange(n), (size, 1)), axis=1)
         shuffled = right[order].transpose(1, 0, 2).reshape(n, size * t)
-        largest = np.abs(_correlation(left, shuffled)).max(axis=0).reshape(size, t).max(axis=1)
-        exceeding += (largest[:, None, None] >= np.abs(observed) - 1e-12).sum(axis=0)
+        largest = np.abs(_correlation(left, shuffled)).max(axis=0).reshape(size, 1, t)
+        exceeding += (largest >= np.abs(observed) - 1e-12).sum(axis=0)
     return observed, exceeding / (permutations + 1)
 
 

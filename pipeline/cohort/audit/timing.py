@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import Any
 
 from pipeline.cohort.audit.finding import Finding
 from pipeline.cohort.audit.material import Material
@@ -21,24 +22,36 @@ def outside_window(material: Material) -> Iterator[Finding]:
     """Values that ingest dropped because their day lies outside the baseline window.
 
     Statistic: share of the values with a day that were dropped, against
-    ``dropped_share``. A large share means that the table's baseline is not a baseline.
+    ``dropped_share``. A large share means that the table's baseline is not a baseline. A
+    long table holds the whole follow-up, and most of its rows belong outside the window:
+    there the share of patients left without a value counts, against ``missing_share``.
     """
-    yield from _dropped(
-        material,
-        "outside_window",
-        "were measured outside the baseline window and dropped",
-        "Check the day column, or widen 'window' where the protocol's baseline is earlier.",
-    )
+    what = "were measured outside the baseline window and dropped"
+    mend = "Check the day column, or widen 'window' where the protocol's baseline is earlier."
+    for name, counts in _dropping(material, "outside_window"):
+        if not counts.get("long"):
+            yield _dropped(material, "outside_window", name, counts, what, mend)
+            continue
+        missing, present = int(counts.get("missing", 0)), int(counts.get("present", 0))
+        without, rows = missing / max(1, missing + present), int(counts["outside_window"])
+        warns = without >= material.settings.missing_share
+        yield Finding(
+            "outside_window",
+            "warning" if warns else "note",
+            f"{rows:,} rows of '{name}' {what}; {without:.0%} of the patients have no value left.",
+            mend if warns else "Nothing to do: a long table holds follow-up too.",
+            name,
+            rows,
+            {"patients_without": without},
+        )
 
 
 def undated(material: Material) -> Iterator[Finding]:
     """Values that ingest dropped because their day is missing, against ``dropped_share``."""
-    yield from _dropped(
-        material,
-        "undated",
-        "have no day and were dropped",
-        "Complete the days, or name a source whose values are all known to be baseline.",
-    )
+    what = "have no day and were dropped"
+    mend = "Complete the days, or name a source whose values are all known to be baseline."
+    for name, counts in _dropping(material, "undated"):
+        yield _dropped(material, "undated", name, counts, what, mend)
 
 
 def post_infusion(material: Material) -> Iterator[Finding]:
@@ -69,20 +82,25 @@ def follow_up_name(material: Material) -> Iterator[Finding]:
             )
 
 
-def _dropped(material: Material, which: str, what: str, mend: str) -> Iterator[Finding]:
+def _dropping(material: Material, which: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Columns of which ingest dropped a value for this reason, with what it counted."""
     for name, counts in material.ingest_report.get("variables", {}).items():
-        dropped = int(counts.get(which, 0) or 0)
-        if not dropped or name not in material.dictionary:
-            continue
-        present = int(counts.get("present", 0) or 0)
-        other = "undated" if which == "outside_window" else "outside_window"
-        share = dropped / (dropped + present + int(counts.get(other, 0) or 0))
-        yield Finding(
-            which,
-            "warning" if share >= material.settings.dropped_share else "note",
-            f"{dropped:,} values of '{name}' ({share:.0%}) {what}.",
-            mend,
-            name,
-            dropped,
-            {"share": share},
-        )
+        if name in material.dictionary and counts.get(which):
+            yield name, counts
+
+
+def _dropped(
+    material: Material, which: str, name: str, counts: dict[str, Any], what: str, mend: str
+) -> Finding:
+    dropped = int(counts[which])
+    other = "undated" if which == "outside_window" else "outside_window"
+    share = dropped / sum(int(counts.get(key, 0) or 0) for key in ("present", which, other))
+    return Finding(
+        which,
+        "warning" if share >= material.settings.dropped_share else "note",
+        f"{dropped:,} values of '{name}' ({share:.0%}) {what}.",
+        mend,
+        name,
+        dropped,
+        {"share": share},
+    )

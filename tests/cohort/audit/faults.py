@@ -17,7 +17,11 @@ Plant = Callable[[pd.DataFrame, np.random.Generator], pd.DataFrame]
 
 @dataclass(frozen=True)
 class Fault:
-    """A way to spoil a cohort, and the checks of which one must then speak."""
+    """A way to spoil a cohort, and the checks of which one must then speak.
+
+    ``severity`` is the least that counts as found: where few events limit what any test can
+    tell, or the fault does little harm, a warning does.
+    """
 
     plant: Plant
     checks: tuple[str, ...]
@@ -196,9 +200,11 @@ FAULTS = {
     ),
     "labs filled with the median of the grade": Fault(filled_by_grade, ("filled_by_class",)),
     "labs filled with the mean by event": Fault(filled_by_event, ("filled_by_class",)),
-    "one lab missing by outcome": Fault(missing_by_outcome, ("missingness_by_outcome",)),
+    "one lab missing by outcome": Fault(
+        missing_by_outcome, ("missingness_by_outcome", "joint_missingness"), "warning"
+    ),
     "ten labs missing a little by outcome": Fault(
-        jointly_missing_by_outcome, ("joint_missingness",)
+        jointly_missing_by_outcome, ("missingness_by_outcome", "joint_missingness"), "warning"
     ),
     "golden lab": Fault(golden, ("golden_feature",)),
     "golden treatment": Fault(golden_treatment, ("golden_feature",)),

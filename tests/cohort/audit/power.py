@@ -1,23 +1,37 @@
 """False alarms and power of the audit, measured on simulated cohorts.
 
-``python -m tests.cohort.audit.power`` draws 200 clean cohorts and as many per fault and
-prints the table that stands in ``data/README.md`` (about half an hour on one core);
-``--cohorts 40`` is quicker.
+``python -m tests.cohort.audit.power`` draws 200 clean cohorts of either kind, plants every
+fault into half as many of 200 patients and a quarter as many larger ones, and prints the
+tables; ``--write data/README.md`` puts them between the marks of that file (about a quarter of
+an hour on one core); ``--cohorts 10`` is quicker.
 """
 
 import argparse
+import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
+from scipy.stats import binomtest
 
 from pipeline.cohort.audit import audit_cohort
+from pipeline.cohort.audit.auditing import CHECKS
+from pipeline.cohort.audit.material import Material
+from pipeline.cohort.dictionary import Dictionary
 from pipeline.config import Audit
 from tests.cohort.audit.clean import OUTCOMES, clean_cohort, generated_cohort
-from tests.cohort.audit.faults import FAULTS
+from tests.cohort.audit.faults import FAULTS, Fault
 
-CLEAN_SIZES = (60, 100, 200, 500, 1000, 2000, 5000)
-FAULT_SIZES = (200, 200, 500, 1000, 2000)
+# Mostly small cohorts: there the statistics are least certain, and models are built on them.
+CLEAN_SIZES = (60, 100, 60, 200, 100, 500, 200, 1000, 60, 5000)
+SMALLEST, LARGER = 200, (500, 500, 1000, 2000)
+KINDS = {"simulator of the tests": clean_cohort, "shipped generator": generated_cohort}
+BEGIN, END = "<!-- audit: begin -->", "<!-- audit: end -->"
+
+Draw = Callable[[int, int], tuple[pd.DataFrame, Dictionary]]
 
 
 def audit(cohort, dictionary, seed=1, report=None, settings=None):
@@ -26,7 +40,7 @@ def audit(cohort, dictionary, seed=1, report=None, settings=None):
     )
 
 
-def false_alarms(draw, cohorts: int, first: int = 0) -> tuple[int, Counter, Counter]:
+def false_alarms(draw: Draw, cohorts: int, first: int = 0) -> tuple[int, Counter, Counter]:
     """Return how many clean cohorts raise an error, and which checks speak in how many."""
     alarmed, errors, warnings = 0, Counter(), Counter()
     for seed in range(first, first + cohorts):
@@ -39,39 +53,132 @@ def false_alarms(draw, cohorts: int, first: int = 0) -> tuple[int, Counter, Coun
     return alarmed, errors, warnings
 
 
-def power(name: str, draw, cohorts: int, first: int = 0) -> tuple[int, list[int]]:
-    """Return in how many spoilt cohorts the fault is found, and the seeds where it is not."""
-    fault, missed = FAULTS[name], []
+@dataclass
+class Power:
+    """In how many spoilt cohorts a fault is found, and how many of these as an error."""
+
+    cohorts: int = 0
+    as_error: int = 0
+    missed: list[int] = field(default_factory=list)
+
+    @property
+    def found(self) -> int:
+        return self.cohorts - len(self.missed)
+
+
+def power(
+    names: list[str], draw: Draw, cohorts: int, sizes: tuple[int, ...], first: int = 0
+) -> dict[str, Power]:
+    """Plant each fault into the same cohorts, and count where it is found.
+
+    Only the fault's own checks run: each draws from a random stream of its own, so that
+    they say the same in a whole audit.
+    """
+    counted = {name: Power() for name in names}
     for seed in range(first, first + cohorts):
-        cohort, dictionary = draw(FAULT_SIZES[seed % len(FAULT_SIZES)], 1000 + seed)
-        spoilt = fault.plant(cohort, np.random.default_rng(seed))
-        findings = audit(spoilt, dictionary)["findings"]
-        if not any(
-            f["check"] in fault.checks and f["severity"] in ("error", fault.severity)
-            for f in findings
-        ):
-            missed.append(seed)
-    return cohorts - len(missed), missed
+        cohort, dictionary = draw(sizes[seed % len(sizes)], 1000 + seed)
+        for name, tally in counted.items():
+            severity = _found(FAULTS[name], cohort, dictionary, seed)
+            tally.cohorts += 1
+            tally.as_error += severity == "error"
+            tally.missed += [] if severity else [seed]
+    return counted
 
 
-def table(cohorts: int) -> Iterator[str]:
-    """Lines of the Markdown table."""
-    yield "| cohorts | found by | simulator of the tests | shipped generator |"
-    yield "|---|---|---|---|"
-    clean = [false_alarms(draw, cohorts) for draw in (clean_cohort, generated_cohort)]
-    counts = " | ".join(f"{alarmed} of {cohorts}" for alarmed, _, _ in clean)
-    raised = ", ".join(f"{check} {n}" for check, n in (clean[0][1] + clean[1][1]).most_common())
-    yield f"| clean, n = 60 to 5,000 | any error ({raised or 'none'}) | {counts} |"
-    raised = ", ".join(f"{check} {n}" for check, n in (clean[0][2] + clean[1][2]).most_common())
-    yield f"| the same | warnings: {raised or 'none'} | | |"
+def _found(fault: Fault, cohort: pd.DataFrame, dictionary: Dictionary, seed: int) -> str | None:
+    """Gravest finding that says where the fault is, if it is as grave as the fault asks."""
+    spoilt = fault.plant(cohort, np.random.default_rng(seed))
+    material = Material(spoilt, dictionary, OUTCOMES, "ge2", Audit(), {}, 1)
+    planted = {name for name in cohort if not cohort[name].equals(spoilt[name])}
+    named = {
+        finding.severity
+        for check in CHECKS
+        if check.__name__ in fault.checks
+        for finding in check(material)
+        if finding.column is None or {finding.column, finding.figure.get("with")} & planted
+    }
+    asked = ("error",) if fault.severity == "error" else ("error", "warning")
+    return next((severity for severity in asked if severity in named), None)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """False alarms by kind of cohort; power by kind, patients and fault."""
+
+    clean_cohorts: int
+    alarms: dict[str, tuple[int, Counter, Counter]]
+    power: dict[tuple[str, str], dict[str, Power]]
+
+
+def measure(clean: int, larger: int, smallest: int, first: int = 0) -> Measured:
+    """Draw clean and spoilt cohorts of both kinds and audit them.
+
+    Parameters
+    ----------
+    clean : int
+        Clean cohorts of either kind.
+    larger, smallest : int
+        Cohorts of either kind that every fault is planted into, by size.
+    first : int
+        Seed of the first.
+    """
+    alarms = {kind: false_alarms(draw, clean, first) for kind, draw in KINDS.items()}
+    names = list(FAULTS)
+    found = {}
+    for kind, draw in KINDS.items():
+        found[kind, f"{SMALLEST}"] = power(names, draw, smallest, (SMALLEST,), first)
+        sizes = f"{min(LARGER)} to {max(LARGER):,}"
+        found[kind, sizes] = power(names, draw, larger, LARGER, first)
+    return Measured(clean, alarms, found)
+
+
+def table(measured: Measured) -> Iterator[str]:
+    """Lines of the Markdown tables."""
+    sizes = f"n = {min(CLEAN_SIZES)} to {max(CLEAN_SIZES):,}"
+    yield f"| clean cohorts, {sizes} | " + " | ".join(measured.alarms) + " |"
+    yield "|---" * (1 + len(measured.alarms)) + "|"
+    alarms = measured.alarms.values()
+    rates = " | ".join(_rate(alarmed, measured.clean_cohorts) for alarmed, _, _ in alarms)
+    yield f"| with any error | {rates} |"
+    for what, which in (("error", 1), ("warning", 2)):
+        for check in sorted({check for kind in alarms for check in kind[which]}):
+            counts = " | ".join(str(kind[which][check]) for kind in alarms)
+            yield f"| {what} of {check} | {counts} |"
+    yield ""
+    heads = " | ".join(f"{kind}, n = {patients}" for kind, patients in measured.power)
+    yield f"| planted fault | must be named by | as | {heads} |"
+    yield "|---" * (3 + len(measured.power)) + "|"
     for name, fault in FAULTS.items():
-        found = [power(name, draw, cohorts)[0] for draw in (clean_cohort, generated_cohort)]
-        counts = " | ".join(f"{n} of {cohorts}" for n in found)
-        yield f"| {name}, n = 200 to 2,000 | {', '.join(fault.checks)} | {counts} |"
+        cells = " | ".join(_cell(found[name], fault) for found in measured.power.values())
+        asked = "error" if fault.severity == "error" else "error or warning"
+        yield f"| {name} | {', '.join(fault.checks)} | {asked} | {cells} |"
+
+
+def _rate(count: int, of: int) -> str:
+    low, high = binomtest(count, of).proportion_ci(method="wilson")
+    return f"{count} of {of} ({100 * low:.0f} to {100 * high:.0f} %)"
+
+
+def _cell(power: Power, fault: Fault) -> str:
+    graver = power.as_error if fault.severity == "warning" else 0
+    return _rate(power.found, power.cohorts) + (f", {graver} as error" if graver else "")
+
+
+def _write(path: Path, lines: list[str]) -> None:
+    text = path.read_text(encoding="utf-8")
+    head, tail = text.split(BEGIN)[0], text.split(END)[1]
+    path.write_text(f"{head}{BEGIN}\n\n" + "\n".join(lines) + f"\n\n{END}{tail}", encoding="utf-8")
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--cohorts", type=int, default=200)
-    for line in table(parser.parse_args().cohorts):
-        print(line, flush=True)
+    parser.add_argument("--cohorts", type=int, default=200, help="clean cohorts of either kind")
+    parser.add_argument("--write", type=Path, metavar="FILE", help="between its marks")
+    chosen = parser.parse_args()
+    start = time.process_time()
+    measured = measure(chosen.cohorts, max(1, chosen.cohorts // 4), max(1, chosen.cohorts // 2))
+    minutes = (time.process_time() - start) / 60
+    lines = [*table(measured), "", f"Measured in {minutes:.0f} minutes of one core."]
+    print("\n".join(lines))
+    if chosen.write:
+        _write(chosen.write, lines)

@@ -104,6 +104,20 @@ def test_dropped_values_are_reported_from_what_ingest_counted(clean):
     assert (undated["column"], undated["severity"]) == ("crp", "note")
 
 
+@pytest.mark.parametrize(("present", "severity"), [(95, "note"), (30, "warning")])
+def test_follow_up_rows_of_a_long_table_are_no_fault_while_baselines_remain(
+    clean, present, severity
+):
+    # 14 follow-up rows a patient are dropped whatever the share of patients with a baseline.
+    counts = {"long": True, "present": present, "missing": 100 - present}
+    report = {"variables": {"crp": counts | {"outside_window": 1400, "undated": 0}}}
+    (finding,) = found(clean, "outside_window", report)
+    assert (finding["severity"], finding["count"]) == (severity, 1400)
+    assert f"{100 - present}% of the patients have no value left" in finding["message"]
+    wide = {"variables": {"crp": counts | {"long": False, "outside_window": 1400}}}
+    assert found(clean, "outside_window", wide)[0]["severity"] == "warning"
+
+
 @pytest.mark.parametrize("name", ["ferritin_peak", "crp_day7", "max_temp", "d14_ldh", "post_il6"])
 def test_names_that_speak_of_follow_up_warn(clean, name):
     variable = FULL["ferritin"].model_copy(update={"name": name})
