@@ -2,7 +2,7 @@
 
 Each product's rate is estimated in steps, from the general to the particular: its modality,
 its modality and target, the product, the product in a disease. At each step the published
-studies of that level are pooled by precision and shrunk towards the step before, so that a
+studies of that level are pooled by likelihood and shrunk towards the step before, so that a
 product with little evidence leans on its relatives, and one without a published rate of its
 own takes theirs.
 """
@@ -20,6 +20,9 @@ from pipeline.config import TherapyPrior
 ATTRIBUTES = ("modality", "target", "costimulation", "step_up")
 
 ANY_DISEASE = ""
+
+# Of a log-odds of which nothing is known: 95 % of rates lie between 0.7 and 99.3 %.
+_UNKNOWN_SD = 2.5
 
 
 class Rate(BaseModel):
@@ -144,20 +147,26 @@ def therapy_facts(therapies: pd.DataFrame, settings: TherapyPrior) -> TherapyFac
 
 
 def _studies(therapies: pd.DataFrame, settings: TherapyPrior) -> pd.DataFrame:
-    """One row per usable study and grade: log-odds and variance."""
+    """One row per usable study and grade: patients and events that it counts for.
+
+    A study counts for fewer patients than it had, because its rate also differs from the
+    next study's by ``study_sd`` (and more where it is assumed or graded otherwise): for so
+    many that its binomial variance on the logit scale is the sum of both. A study without
+    events keeps nearly all its weight: 0 of 97 says much about a rate of 5 %.
+    """
     usable = therapies[therapies["use"] == "rate"]
     parts = []
     for grade, column in (("1", "any_pct"), ("3", "ge3_pct")):
         part = usable[usable[column].notna()].copy()
         n = part["patients"].fillna(settings.patients_when_unknown).to_numpy(float)
-        # Half an event on either side keeps 0 of 86 finite.
-        events = part[column].to_numpy(float) / 100 * n
-        p = (events + 0.5) / (n + 1)
-        variance = 1 / (n * p * (1 - p)) + settings.study_sd**2
-        variance = variance + np.where(part["evidence"] == "assumed", settings.assumed_sd**2, 0)
+        rate = part[column].to_numpy(float) / 100
+        p = (rate * n + 0.5) / (n + 1)
+        spread = np.full(len(part), settings.study_sd**2)
+        spread += np.where(part["evidence"] == "assumed", settings.assumed_sd**2, 0)
         near_astct = part["grading_system"].str.startswith(("ASTCT", "Lee"))
-        variance = variance + np.where(near_astct, 0, settings.other_grading_sd**2)
-        part["grade"], part["log_odds"], part["variance"] = grade, np.log(p / (1 - p)), variance
+        spread += np.where(near_astct, 0, settings.other_grading_sd**2)
+        counted = 1 / (1 / n + spread * p * (1 - p))
+        part["grade"], part["counted"], part["events"] = grade, counted, rate * counted
         parts.append(part)
     return pd.concat(parts, ignore_index=True)
 
@@ -187,8 +196,9 @@ def _pooled(
 ) -> Rate | None:
     own = studies["therapy"] == product["therapy"]
     # Each study is counted at one step only: a pool holds the other products.
-    modality = ~own & (studies["modality"] == product["modality"])
-    target = modality & (studies["target"] == product["target"])
+    relatives = ~own & (studies["modality"] == product["modality"])
+    target = relatives & (studies["target"] == product["target"])
+    modality = relatives & ~target
     elsewhere = own & (studies["disease"] != disease) if disease else own
     steps = [
         (f"pooled over {_words(product['modality'])}", modality),
@@ -206,24 +216,31 @@ def _pooled(
 
 
 def _shrunk(rows: pd.DataFrame, parent: Rate | None, basis: str, pool_sd: float) -> Rate:
-    """Pool studies by precision, and shrink them towards the more general estimate."""
-    weight = 1 / rows["variance"].to_numpy()
-    centre = rows["log_odds"].to_numpy()
-    total = weight.sum()
-    mean = float(weight @ centre / total)
-    if parent is not None:
-        pull = 1 / (pool_sd**2)
-        mean = float((total * mean + pull * parent.log_odds) / (total + pull))
-        total = total + pull
+    """Pool studies by their binomial likelihood, with the more general estimate as prior."""
+    centre, sd = (parent.log_odds, pool_sd) if parent else (0.0, _UNKNOWN_SD)
+    mean, error = _most_likely(rows["events"].sum(), rows["counted"].sum(), centre, sd)
     # A pool says how products of the kind behave on average; one product differs by pool_sd.
     spread = 0.0 if basis.startswith("own") else pool_sd
     published = bool((rows["evidence"] == "published").any())
     return Rate(
         log_odds=mean,
-        sd=float(np.hypot(1 / np.sqrt(total), spread)),
+        sd=float(np.hypot(error, spread)),
         basis=basis,
         evidence="published" if published else "assumed",
     )
+
+
+def _most_likely(events: float, n: float, centre: float, sd: float) -> tuple[float, float]:
+    """Posterior mode of a log-odds and its standard deviation: binomial times normal."""
+    theta = centre
+    for _ in range(100):
+        rate = 1 / (1 + np.exp(-theta))
+        curvature = n * rate * (1 - rate) + sd**-2.0
+        step = (events - n * rate - (theta - centre) / sd**2) / curvature
+        theta += float(np.clip(step, -1.0, 1.0))
+        if abs(step) < 1e-12:
+            break
+    return float(theta), float(curvature**-0.5)
 
 
 def _aliases(therapies: pd.DataFrame) -> dict[str, str]:

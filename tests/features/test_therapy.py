@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import beta
 
 from pipeline.cohort.therapies import read_therapies
 from pipeline.config import TherapyPrior
@@ -33,11 +34,12 @@ def test_a_single_study_of_a_lone_product_is_its_own_rate():
     # 50 of 100, half an event on either side: still a half.
     assert rate.log_odds == pytest.approx(0.0, abs=1e-12)
     # Binomial variance 1/(n p q) plus the spread between studies.
-    assert rate.sd == pytest.approx(np.sqrt(1 / (100 * 0.25) + 0.25**2), rel=1e-9)
+    # (and hardly less for the little that is known of any rate).
+    assert rate.sd == pytest.approx(np.sqrt(1 / (100 * 0.25) + 0.25**2), rel=0.01)
     assert rate.basis == "own"
 
 
-def test_two_studies_are_pooled_by_precision():
+def test_two_studies_that_do_not_differ_are_pooled_as_one():
     settings = TherapyPrior(table="t", study_sd=1e-6)
     facts = therapy_facts(
         studies(
@@ -46,10 +48,19 @@ def test_two_studies_are_pooled_by_precision():
         ),
         settings,
     )
-    p = np.array([50.5 / 101, 320.5 / 401])
-    weight = np.array([100, 400]) * p * (1 - p)
-    expected = weight @ np.log(p / (1 - p)) / weight.sum()
-    assert facts.rate("a", None, 1).log_odds == pytest.approx(expected, rel=1e-9)
+    # 50 of 100 and 320 of 400 are 370 of 500.
+    assert facts.rate("a", None, 1).log_odds == pytest.approx(logit(74), abs=0.005)
+
+
+def test_a_study_without_events_says_that_the_rate_is_low():
+    """Its limits come from the binomial distribution, not from the logit's variance."""
+    pool = [{"therapy": t, "ge3_pct": 12.0, "patients": 500.0} for t in ("x", "y")]
+    facts = therapy_facts(
+        studies(*pool, {"therapy": "a", "ge3_pct": 0.0, "any_pct": 50.0, "patients": 97.0}),
+        SETTINGS,
+    )
+    upper = beta.ppf(0.975, 1, 97)  # Clopper-Pearson for 0 of 97: 3.7 %
+    assert 1 / (1 + np.exp(-facts.rate("a", None, 3).log_odds)) < upper
 
 
 def test_grade_two_lies_half_way_between_on_the_logit_scale_and_is_assumed():
@@ -156,3 +167,19 @@ def test_shipped_priors_are_near_the_published_rates(
 ):
     rate = therapy_facts(shipped, SETTINGS).rate(product, disease, grade)
     assert 100 / (1 + np.exp(-rate.log_odds)) == pytest.approx(percent, abs=within)
+
+
+def test_shipped_priors_lie_within_exact_limits_of_the_only_study(shipped):
+    """Where a product has one sizeable study in a disease, its prior must not contradict it."""
+    used = shipped[(shipped["use"] == "rate") & (shipped["disease"] != "")]
+    lone = used.groupby(["therapy", "disease"]).filter(lambda g: len(g) == 1)
+    lone = lone[(lone["patients"] >= 80) & lone["grading_system"].str.startswith(("ASTCT", "Lee"))]
+    facts = therapy_facts(shipped, SETTINGS)
+    assert len(lone) >= 10
+    for study in lone.itertuples():
+        for grade, percent in ((1, study.any_pct), (3, study.ge3_pct)):
+            events, n = round(percent / 100 * study.patients), study.patients
+            rate = 1 / (1 + np.exp(-facts.rate(study.therapy, study.disease, grade).log_odds))
+            low = beta.ppf(0.005, events, n - events + 1) if events else 0.0
+            high = beta.ppf(0.995, events + 1, n - events) if events < n else 1.0
+            assert low <= rate <= high, (study.therapy, study.disease, grade, rate)
