@@ -5,6 +5,8 @@ import pandas as pd
 import pytest
 
 from pipeline.cohort.audit import audit_cohort
+from pipeline.cohort.audit.material import Material
+from pipeline.cohort.audit.missingness import joint_missingness, missingness_by_outcome
 from pipeline.config import Audit
 from tests.cohort.audit.clean import FULL, OUTCOMES, clean_cohort
 from tests.cohort.audit.power import audit
@@ -79,6 +81,38 @@ def test_missingness_that_follows_the_therapy_is_no_finding():
     assert not found(cohort, "missingness_by_outcome")
     assert not found(cohort, "joint_missingness")
     assert found(cohort.drop(columns="therapy"), "missingness_by_outcome")
+
+
+@pytest.mark.parametrize("groups", ["therapy", "site"])
+def test_many_small_groups_that_differ_in_both_explain_missingness(groups):
+    # Nine patients a group: too few to adjust for each fully, enough to mislead a test.
+    errors, blind = 0, 0
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        group, log_odds = rng.integers(0, 22, 200), rng.normal(0, 1.3, 22)
+        missing = rng.random((200, 8)) < 0.25
+        missing[:, 0] = rng.random(200) < 1 / (1 + np.exp(0.8 - log_odds[group]))
+        labs = np.where(missing, np.nan, rng.lognormal(3, 0.5, (200, 8)).round(1))
+        names = ["crp", "ldh", "ferritin", "albumin", "il6", "d_dimer", "ast", "alt"]
+        cohort = pd.DataFrame(labs, columns=names)
+        cohort.insert(0, "patient_id", [f"{i}" for i in rng.permutation(200)])
+        cohort[groups] = [f"group {i}" for i in group]
+        events = rng.random(200) < 1 / (1 + np.exp(1.4 - log_odds[group]))
+        cohort["crs_grade"] = np.where(events, 2.0, 0.0)
+        errors += "error" in _missingness(cohort)
+        blind += bool(_missingness(cohort.drop(columns=groups)))
+    assert errors <= 1  # 5 %
+    assert blind >= 10  # so the groups do mislead where nobody adjusts for them
+
+
+def _missingness(cohort):
+    outcomes = {"ge2": OUTCOMES["ge2"]}
+    material = Material(cohort, FULL.restricted_to(cohort), outcomes, "ge2", Audit(), {}, 1)
+    return [
+        finding.severity
+        for check in (missingness_by_outcome, joint_missingness)
+        for finding in check(material)
+    ]
 
 
 def test_assay_limits_and_rounding_are_not_class_wise_filling(clean):
