@@ -21,8 +21,6 @@ from pipeline.card.suppression import Guard
 from pipeline.config import Config
 
 FORMAT = 1
-# Criteria of the gate whose sentences hide small counts themselves.
-_WITHOUT_FIGURES = ("fitted", "events")
 
 
 def collect(
@@ -74,7 +72,7 @@ def collect(
         "minimum_cell": guard.minimum,
         "primary_outcome": primary,
         "identity": _identity(config, provenance),
-        "verdict": _verdict(config, gate, performance),
+        "verdict": _verdict(config, gate),
         "use": {
             "intended_use": config.card.intended_use,
             "intended_users": config.card.intended_users,
@@ -129,20 +127,12 @@ def _identity(config: Config, provenance: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _verdict(
-    config: Config, gate: Mapping[str, Any], performance: Mapping[str, Any]
-) -> dict[str, Any]:
-    """Take the gate's judgement over, each criterion under the label of its outcome.
-
-    Where an outcome's count is hidden, so are the figures in its criteria's sentences.
-    """
+def _verdict(config: Config, gate: Mapping[str, Any]) -> dict[str, Any]:
+    """Take the gate's judgement over, each criterion under the label of its outcome."""
     reasons = []
     for reason in gate["reasons"]:
         outcome = reason.get("outcome")
         sentence = reason["sentence"].removeprefix(f"{outcome}: ")
-        events = performance["outcomes"].get(outcome, {}).get("events")
-        if is_suppressed(events) and reason["criterion"] not in _WITHOUT_FIGURES:
-            sentence = f"The figure is {words(events)}."
         reasons.append(
             {key: reason.get(key) for key in ("criterion", "outcome", "passed", "required")}
             | {

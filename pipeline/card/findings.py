@@ -53,20 +53,24 @@ def shown_thresholds(benefit: Mapping[str, Any]) -> int:
     return sum(threshold <= limit + 1e-9 for threshold in at)
 
 
+def ranks_within_therapy(own: Mapping[str, Any]) -> bool:
+    """Whether any model of an outcome has an AUROC within therapy to draw."""
+    return any(
+        not is_unknown(figures["auroc_within_therapy"]) for figures in own["models"].values()
+    )
+
+
 def _entry(name: str, outcome: str, kind: str, title: str, alt: str) -> dict[str, str]:
     return {"name": name, "outcome": outcome, "kind": kind, "title": title, "alt": alt}
 
 
 def _comparable(outcomes: Mapping[str, Any]) -> bool:
-    return any(
-        not is_unknown(figures["auroc_within_therapy"])
-        for own in outcomes.values()
-        for figures in own["models"].values()
-    )
+    return any(ranks_within_therapy(own) for own in outcomes.values())
 
 
 def _models_finding(outcomes: Mapping[str, Any], primary: str) -> str:
-    own = outcomes[primary]
+    order = [primary, *(name for name in outcomes if name != primary)]
+    own = next(outcomes[name] for name in order if ranks_within_therapy(outcomes[name]))
     parts = [
         f"{MODELS.get(name, name)} {with_interval(figures['auroc_within_therapy'], 2)}"
         for name, figures in own["models"].items()

@@ -10,6 +10,12 @@ from pipeline.card.suppression import Guard
 from pipeline.config import Config
 
 FORMULA = "logit(risk) = prior + therapy effect + a + Σ b · f(x)"
+DIRECTIONS = (
+    "The trees obey the directions that the dictionary marks (for a variable marked up, their part "
+    "never falls as it rises); these are assumptions, not findings. What is given because a "
+    "patient is at high risk, prophylaxis first of all, may be confounded by indication in real "
+    "cohorts."
+)
 
 
 def method_facts(
@@ -22,6 +28,9 @@ def method_facts(
     """Return the model's form, its sizes per outcome, and when it gives no risk."""
     heads = [_head(head, guard) for head in train["heads"]]
     hidden = {head["outcome"] for head in heads if is_suppressed(head["events"])}
+    fitted = any(head["fitted"] for head in heads)
+    labels = {variable["name"]: variable["label"] for variable in features["variables"]}
+    directed = any(column.get("trend") for column in features["columns"])
     return {
         "formula": FORMULA,
         "formulas": unknown("the model was not handed to the card; see train/model/model.json")
@@ -29,17 +38,18 @@ def method_facts(
         else [f for f in formulas if f["outcome"] not in hidden],
         "prior": _prior(config, features),
         "heads": heads,
-        "fitted": any(head["fitted"] for head in heads),
+        "fitted": fitted,
+        "directions": DIRECTIONS if fitted and directed else None,
         "interval_level": config.model.interval_level,
         "minimum_patients": config.model.minimum_patients,
         "minimum_events": config.model.minimum_events,
-        "leading": [features["labels"].get(s, s) for s in train["scoring"]["leading"]],
+        "leading": [labels[name] for name in train["scoring"]["leading"]],
         "minimum_present": train["scoring"]["minimum_present"],
     }
 
 
 def _head(head: Mapping[str, Any], guard: Guard) -> dict[str, Any]:
-    hidden = guard.hides(head["events"], head["patients"])
+    hidden = head["events"] is None or guard.hides(head["events"], head["patients"])
     return {
         "outcome": head["outcome"],
         "label": head["label"],

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipeline.card.figures import MODELS, is_unknown, number, percent, with_interval
-from pipeline.card.findings import shown_thresholds
+from pipeline.card.findings import ranks_within_therapy, shown_thresholds
 from pipeline.card.svg import Drawing, Scale, spread, ticks
 
 # Where the decision curve's thresholds begin and end, for the page's slider to follow.
@@ -116,6 +116,7 @@ def _decision(plot: Mapping[str, str], own: Mapping[str, Any]) -> Drawing:
 def _models(plot: Mapping[str, str], outcomes: Mapping[str, Any], primary: str) -> Drawing:
     key = "auroc_within_therapy"
     order = [primary, *(name for name in outcomes if name != primary)]
+    order = [name for name in order if ranks_within_therapy(outcomes[name])]
     rows: list[tuple[str, Any, str]] = []
     for name in order:
         own = outcomes[name]

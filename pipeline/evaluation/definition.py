@@ -63,7 +63,7 @@ def definition(
         "clipped": f"risks nearer to 0 or 1 than {SMALLEST_RISK:g}, moved there for log-loss and "
         "calibration only; counted as patients, over all models",
         "suppression": f"counts under {settings.minimum_cell}, and what would reveal them, "
-        "are not given",
+        "are not given; an outcome with fewer events or non-events has no figure at all",
         "interval_level": settings.interval_level,
         "bootstrap": settings.bootstrap,
         "folds": int(folds),

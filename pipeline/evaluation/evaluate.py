@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
@@ -22,7 +22,13 @@ from pipeline.evaluation.classification import (
 from pipeline.evaluation.definition import definition
 from pipeline.evaluation.oof import OutOfFold, read_outcome
 from pipeline.evaluation.overall import clipped as clipped_risk
-from pipeline.evaluation.performance import RANKING, UNDEFINED, performance
+from pipeline.evaluation.performance import (
+    FIGURES,
+    RANKING,
+    RANKING_WITHIN,
+    UNDEFINED,
+    performance,
+)
 from pipeline.evaluation.tables import (
     band,
     curve_table,
@@ -118,6 +124,9 @@ def _evaluate_outcome(
     n, events = len(data.observed), int(data.observed.sum())
     if n == 0:
         return {"n": 0, "reason": "the model gives no patient a risk"}
+    minimum = settings.minimum_cell
+    if min(events, n - events) < minimum:
+        return _hidden(data, minimum)
     level = settings.interval_level
     grid = _threshold_grid(settings.net_benefit)
     steps = np.array(thresholds)
@@ -129,29 +138,24 @@ def _evaluate_outcome(
     models = {name: drawn[f"models.{name}"] for name in data.risks}
     benefit = drawn["net_benefit"]
     curve = models["model"].pop("curve")
-    reasons = dict.fromkeys(models, UNDEFINED)
-    for name in models:
-        if data.constant_within_folds(name):
-            models[name] |= {figure: np.full(1 + settings.bootstrap, np.nan) for figure in RANKING}
-            reasons[name] = UNDEFINED | dict.fromkeys(RANKING, "risks are constant within folds")
-    minimum = settings.minimum_cell
-    small = min(events, n - events) < minimum
-    clipped = [(r != clipped_risk(r)).any(axis=0).sum() for r in data.risks.values()]
+    ranks_nobody = {name: _ranks_nobody(data, name, strata) for name in models}
+    for name, figures in ranks_nobody.items():
+        models[name] |= {figure: np.full(1 + settings.bootstrap, np.nan) for figure in figures}
     return {
         "n": n,
-        "events": None if small else events,
-        "prevalence": None if small else events / n,
-        **({"reason": f"fewer than {minimum} events or non-events"} if small else {}),
+        "events": events,
+        "prevalence": events / n,
         "abstained": unless_small(data.abstained, minimum),
-        "clipped": unless_small(int(sum(clipped)), minimum),
+        "clipped": unless_small(_clipped(data), minimum),
         "models": {
-            name: _summaries(values, level, reasons[name]) for name, values in models.items()
+            name: _summaries(values, level, UNDEFINED | ranks_nobody[name])
+            for name, values in models.items()
         },
         "differences": {
             name: _summaries(
                 {k: models["model"][k] - values[k] for k in COMPARED},
                 level,
-                reasons["model"] if data.constant_within_folds("model") else reasons[name],
+                UNDEFINED | ranks_nobody[name] | ranks_nobody["model"],
             )
             for name, values in models.items()
             if name != "model"
@@ -176,6 +180,50 @@ def _evaluate_outcome(
         },
         "truth": None if truth is None else _truth(drawn, data.risks, level),
     }
+
+
+def _hidden(data: OutOfFold, minimum: int) -> dict[str, Any]:
+    """Return an outcome with a small class, without figures.
+
+    Its number of events could be worked out from most of them (observed over expected, Brier
+    score, net benefit of acting on all), and with so few none means anything.
+    """
+    reason = f"fewer than {minimum} events or non-events"
+
+    def without(figures: Iterable[str]) -> dict[str, Any]:
+        return {
+            figure: {"estimate": None, "low": None, "high": None, "reason": reason}
+            for figure in figures
+        }
+
+    return {
+        "n": len(data.observed),
+        "events": None,
+        "prevalence": None,
+        "reason": reason,
+        "abstained": unless_small(data.abstained, minimum),
+        "clipped": unless_small(_clipped(data), minimum),
+        "models": {name: without(FIGURES) for name in data.risks},
+        "differences": {name: without(COMPARED) for name in data.risks if name != "model"},
+        "calibration_curve": [],
+        "calibration_groups": [],
+        "thresholds": [],
+        "net_benefit": None,
+        "truth": None,
+    }
+
+
+def _ranks_nobody(data: OutOfFold, model: str, strata: np.ndarray | None) -> dict[str, str]:
+    """Figures of ranking that a model's risks do not have, each with the reason."""
+    if data.constant_within_folds(model):
+        return dict.fromkeys(RANKING, "risks are constant within folds")
+    if strata is not None and data.constant_within_folds(model, strata):
+        return dict.fromkeys(RANKING_WITHIN, "risks are constant within therapy and fold")
+    return {}
+
+
+def _clipped(data: OutOfFold) -> int:
+    return int(sum((r != clipped_risk(r)).any(axis=0).sum() for r in data.risks.values()))
 
 
 def _measures(

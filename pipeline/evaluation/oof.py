@@ -37,18 +37,35 @@ class OutOfFold:
     interval: tuple[np.ndarray, np.ndarray] | None
     abstained: int
 
-    def constant_within_folds(self, model: str) -> bool:
-        """Whether a model gives everyone in a fold the same risk.
+    def constant_within_folds(self, model: str, strata: np.ndarray | None = None) -> bool:
+        """Whether a model gives everyone in a fold, or in a stratum of it, the same risk.
 
-        Such risks rank nobody. Pooled over folds they even seem to rank backwards: the more
-        events a fold holds, the fewer its training patients had.
+        Such risks rank nobody there. Pooled over folds they even seem to rank backwards: the
+        more events a fold holds, the fewer its training patients had.
+
+        Parameters
+        ----------
+        model : str
+        strata : ndarray of int, shape (n,), optional
+            Therapy of each patient; patients of negative strata belong to none and are left
+            out.
         """
-        folds, risks = self.folds, self.risks[model]
+        codes = np.zeros(len(self.observed), dtype=int) if strata is None else strata
+        member = codes >= 0
+        if not member.any():
+            return False
         return all(
-            np.ptp(risk[fold == k]) < 1e-12
-            for fold, risk in zip(folds, risks, strict=True)
-            for k in np.unique(fold)
+            _widest(risk[member], fold[member], codes[member]) < 1e-12
+            for fold, risk in zip(self.folds, self.risks[model], strict=True)
         )
+
+
+def _widest(risk: np.ndarray, fold: np.ndarray, stratum: np.ndarray) -> float:
+    """Largest range of risks in any stratum of any fold."""
+    cell = pd.DataFrame({"fold": fold, "stratum": stratum, "risk": risk}).groupby(
+        ["fold", "stratum"]
+    )["risk"]
+    return float((cell.max() - cell.min()).max())
 
 
 def oof_frame(

@@ -28,6 +28,8 @@ UNDEFINED = {
 }
 # Figures of ranking, which risks that are constant within folds do not have.
 RANKING = ("auroc", "auroc_within_therapy", "auprc", "calibration_slope")
+# The one that risks that are constant within therapy and fold do not have.
+RANKING_WITHIN = ("auroc_within_therapy",)
 FIGURES = (
     "auroc",
     "auroc_within_therapy",

@@ -116,6 +116,18 @@ def test_an_outcome_with_a_hidden_count_shows_no_figure_that_reveals_it(tiny):
         assert name not in [f["outcome"] for f in tiny.facts["model"]["formulas"]]
         told = [r["sentence"] for r in tiny.facts["verdict"]["reasons"] if r["outcome"] == name]
         assert not re.search(r"\d\.\d", " ".join(told))
+        met = {r["criterion"] for r in tiny.facts["verdict"]["reasons"]
+               if r["outcome"] == name and r["passed"]}  # fmt: skip
+        assert met == set()
+
+
+def test_events_that_training_did_not_count_are_hidden(run):
+    train = json.loads(json.dumps(run.train))
+    train["heads"][2] |= {"events": None, "a": None}
+    model = facts_of(run, train=train)["model"]
+    assert is_suppressed(model["heads"][2]["events"])
+    assert is_suppressed(model["heads"][2]["a"])
+    assert train["heads"][2]["outcome"] not in [f["outcome"] for f in model["formulas"]]
 
 
 def test_pictures_of_single_real_patients_are_kept_back(run):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import re
 from itertools import pairwise
 from xml.etree import ElementTree
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from pipeline.card.findings import shown_thresholds
 from pipeline.card.plots import draw_plots
 from pipeline.card.svg import Scale, spread, ticks
+from tests.card.small_run import facts_of
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -75,6 +77,29 @@ def test_the_model_s_interval_in_the_forest_spans_its_bounds(run):
     figure = run.facts["performance"]["outcomes"]["ge2"]["models"]["model"]["auroc_within_therapy"]
     text = f"{figure['estimate']:.2f} ({figure['low']:.2f} to {figure['high']:.2f})"
     assert text in [e.text for e in elements(drawn, "text", "p-accent-text")]
+
+
+def test_the_forest_leaves_out_an_outcome_without_figures_and_says_what_it_shows(run):
+    changed = json.loads(json.dumps(run.evaluation))
+    nothing = {"estimate": None, "low": None, "high": None, "reason": "too constant"}
+    for figures in changed["outcomes"]["ge2"]["models"].values():
+        figures["auroc_within_therapy"] = nothing
+    changed["outcomes"]["any"]["models"]["therapy_only"]["auroc_within_therapy"] = nothing
+    facts = facts_of(run, evaluation=changed)
+    alt = next(p["alt"] for p in facts["plots"] if p["name"] == "models")
+    outcomes = facts["performance"]["outcomes"]
+    assert alt.startswith(f"AUROC within therapy for {outcomes['any']['label']}: This model 0.")
+    assert "Therapy alone not assessed, because too constant" in alt
+    told = [e.text for e in elements(draw_plots(facts)["models"], "text", "p-strong")]
+    assert told == [outcomes["any"]["label"], outcomes["ge3"]["label"]]
+
+
+def test_a_hidden_primary_outcome_leaves_no_sentence_empty(run):
+    changed = json.loads(json.dumps(run.evaluation))
+    changed["outcomes"]["ge2"] |= {"events": None, "reason": "few"}
+    facts = facts_of(run, evaluation=changed)
+    assert not any(": ." in plot["alt"] for plot in facts["plots"])
+    assert "models" in draw_plots(facts)
 
 
 def test_the_decision_curve_ends_where_all_curves_are_flat():

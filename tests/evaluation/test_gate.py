@@ -82,6 +82,15 @@ def test_the_comparison_can_be_left_out():
     assert run({"outcomes": {"ge2": tie}}, gate=gate)["passed"]
 
 
+def test_faults_in_the_data_are_told_before_what_they_may_explain():
+    found = run(
+        {"outcomes": {"ge2": outcome(slope=3), "ge3": outcome()}},
+        audit={"findings": [{"check": "grading_systems", "severity": "error"}]},
+    )
+    assert failed(found) == [("audit", None), ("calibration_slope", "ge2")]
+    assert found["verdict"].startswith("Refused as champion: The audit has 1 error-level finding")
+
+
 def strip(path):
     def spoil(evaluation):
         part = evaluation["outcomes"]["ge2"]
@@ -129,7 +138,7 @@ def test_without_the_primary_outcome_nothing_passes():
 def test_heads_that_are_the_prior_alone_are_refused_with_the_reason():
     found = run(prior_alone={"ge3": "12 events, fewer than 30"})
     assert failed(found) == [("fitted", "ge3")]
-    assert "the prior alone (12 events, fewer than 30)" in found["verdict"]
+    assert "nothing was fitted (12 events, fewer than 30)" in found["verdict"]
 
 
 def test_audit_errors_refuse_and_so_does_no_audit():
@@ -141,3 +150,25 @@ def test_audit_errors_refuse_and_so_does_no_audit():
     found = run(audit={"findings": findings})
     assert "The audit has 2 error-level findings (grade_median, units)." in found["verdict"]
     assert failed(run(audit=None)) == [("audit", None)]
+
+
+def test_an_outcome_with_a_small_class_fails_every_criterion_of_its_figures():
+    hidden = {"estimate": None, "low": None, "high": None, "reason": "fewer than 10 events"}
+    evaluation = {
+        "outcomes": {
+            "ge2": {
+                "n": 80,
+                "events": None,
+                "reason": "fewer than 10 events",
+                "models": {"model": {"calibration_slope": hidden, "calibration_intercept": hidden}},
+                "differences": {"therapy_only": {"log_loss": hidden}},
+            }
+        }
+    }
+    reasons = run(evaluation)["reasons"]
+    judged = [r for r in reasons if r["criterion"] not in ("fitted", "audit")]
+    assert len(judged) == 4
+    for reason in judged:
+        assert not reason["passed"]
+        assert reason["found"] is None
+        assert "fewer than 10 events" in reason["sentence"]

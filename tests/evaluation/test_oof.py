@@ -68,3 +68,18 @@ def test_a_comparator_that_misses_patients_is_dropped(frame):
 def test_a_malformed_table_is_refused(frame, spoil, words):
     with pytest.raises(ValueError, match=words):
         read_outcome(spoil(frame[-1]), "any")
+
+
+def test_patients_of_unknown_therapy_do_not_make_risks_vary_within_therapies(frame):
+    ids, folds, observed, _, _ = frame
+    strata = np.arange(12) % 2
+    risk = (0.1 + 0.2 * strata + 0.05 * folds)[:, :, None].repeat(2, axis=2)
+    risk[:, 3] = 0.77
+    found = read_outcome(oof_frame(ids, folds, observed, {"model": risk}), "any")
+    place = {patient: k for k, patient in enumerate(ids)}
+    rows = np.array([place[patient] for patient in found.patient_id])
+    unknown = np.where(rows == 3, -1, strata[rows])
+    assert not found.constant_within_folds("model")
+    assert not found.constant_within_folds("model", strata[rows])
+    assert found.constant_within_folds("model", unknown)
+    assert not found.constant_within_folds("model", np.full(12, -1))
