@@ -8,12 +8,14 @@ from pipeline.cohort.dictionary import Dictionary, Variable
 from pipeline.config import Config, Outcome, Table, TableSource
 from pipeline.errors import InputError
 
+# A numeric outcome without a unit whose range spans no more steps than this is a grade.
+_MOST_GRADES = 10
 # Fewer cannot be split into folds that hold both classes; no figure of them means anything.
 _FEWEST_PATIENTS = 20
 
 
 def check_map(source: TableSource, config: Config, dictionary: Dictionary) -> None:
-    """Refuse a column map that names unknown variables, one twice, or no outcome.
+    """Refuse a map with unknown variables, one twice, no outcome, or an outcome as predictor.
 
     Raises
     ------
@@ -39,6 +41,7 @@ def check_map(source: TableSource, config: Config, dictionary: Dictionary) -> No
                 mend="keep one of the two",
             )
         origins[name] = origin
+    _check_shared_columns(source, config, dictionary)
     for name, outcome in config.outcomes.items():
         variable = dictionary[outcome.column]
         if outcome.column not in origins:
@@ -76,7 +79,7 @@ def check_patients(cohort: pd.DataFrame, source: TableSource) -> None:
 
 
 def check_outcomes(cohort: pd.DataFrame, config: Config, dictionary: Dictionary) -> None:
-    """Refuse outcomes that are out of range, missing, or the same in all patients.
+    """Refuse outcomes out of range, between grades, missing, or the same in all patients.
 
     Raises
     ------
@@ -88,6 +91,9 @@ def check_outcomes(cohort: pd.DataFrame, config: Config, dictionary: Dictionary)
         variable = dictionary[str(name)]
         if variable.role == "outcome" and variable.kind == "numeric" and variable.range:
             _check_range(cohort[name], variable, files.get(variable.name))
+    for name in sorted({outcome.column for outcome in config.outcomes.values()}):
+        if _is_grade(dictionary[name], config):
+            _check_whole(cohort[name], dictionary[name], files.get(name))
     for name, outcome in config.outcomes.items():
         values, file = cohort[outcome.column], files.get(outcome.column)
         missing = int(values.isna().sum())
@@ -102,6 +108,51 @@ def check_outcomes(cohort: pd.DataFrame, config: Config, dictionary: Dictionary)
                 "means that nothing happened, recode it: 'recode: {\"\": 0}'",
             )
         _check_classes(values, name, outcome, file)
+
+
+def _check_shared_columns(source: TableSource, config: Config, dictionary: Dictionary) -> None:
+    """Refuse a column that is read both as what happened afterwards and as a baseline value."""
+    readers: dict[tuple[str, str | int, str], list[Variable]] = {}
+    for table in source.tables:
+        for name, read in table.columns.items():
+            place = (table.file, table.sheet, read.column)
+            readers.setdefault(place, []).append(dictionary[name])
+    for (file, _, column), variables in readers.items():
+        after = [v for v in variables if v.role == "outcome" or v.timing == "post"]
+        before = [v for v in variables if v not in after]
+        if after and before:
+            raise InputError(
+                f"'{column}' of {file} is mapped to '{after[0].name}', known only after infusion, "
+                f"and to '{before[0].name}', a baseline variable",
+                file=config.file,
+                column=column,
+                expected="a column of its own for each: else the outcome would predict itself",
+                mend=f"correct the column of '{before[0].name}', or leave that variable out",
+            )
+
+
+def _is_grade(variable: Variable, config: Config) -> bool:
+    """Whether an outcome counts in whole steps: a few of them, and thresholds on the steps."""
+    if variable.kind != "numeric" or variable.unit or variable.range is None:
+        return False
+    low, high = variable.range
+    limits = [o.at_least for o in config.outcomes.values() if o.column == variable.name]
+    return high - low <= _MOST_GRADES and all(float(x).is_integer() for x in (low, high, *limits))
+
+
+def _check_whole(values: pd.Series, variable: Variable, file: str | None) -> None:
+    assert variable.range is not None
+    low, high = variable.range
+    between = int((values.notna() & (values % 1 != 0)).sum())
+    if between:
+        raise InputError(
+            f"{between} of {int(values.notna().sum())} values of '{variable.name}' lie between "
+            "two grades",
+            file=file,
+            column=variable.name,
+            expected=f"whole grades from {low:g} to {high:g}",
+            mend="correct the grades in the table, or recode each to a whole grade under 'recode'",
+        )
 
 
 def _check_range(values: pd.Series, variable: Variable, file: str | None) -> None:

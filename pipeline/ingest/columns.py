@@ -143,7 +143,13 @@ def _without_missing(cells: pd.Series, reading: Reading) -> pd.Series:
 
 
 def read_numbers(
-    cells: pd.Series, reading: Reading, *, may_be_censored: bool, what: str = "values"
+    cells: pd.Series,
+    reading: Reading,
+    *,
+    may_be_censored: bool,
+    what: str = "values",
+    expected: str = "numbers",
+    mend: str = "recode the text under 'recode', or list what stands for no value under 'missing'",
 ) -> tuple[pd.Series, pd.Series]:
     """Read a column of numbers.
 
@@ -153,8 +159,8 @@ def read_numbers(
         As for ``read_column``.
     may_be_censored : bool
         Whether ``<0.25`` and ``>2000`` are read as their limits or refused as text.
-    what : str
-        What messages call the cells.
+    what, expected, mend : str
+        What messages on text call the cells, and what they ask for.
 
     Returns
     -------
@@ -182,7 +188,10 @@ def read_numbers(
             censored[at_limit.index] = np.where(below, -1, 1)
             rest = rest.drop(at_limit.index)
         if len(rest):
-            raise _text_fault(rest, int(text.notna().sum()), reading, what)
+            problem = f"{len(rest)} of {int(text.notna().sum())} {what} are text"
+            raise reading.fault(
+                problem, expected=expected, mend=_other_decimal(rest, reading) or mend
+            )
     infinite = int(np.isinf(numbers).sum())
     if infinite:
         raise reading.fault(
@@ -193,17 +202,17 @@ def read_numbers(
     return numbers, censored
 
 
-def _text_fault(rest: pd.Series, present: int, reading: Reading, what: str) -> InputError:
+def _other_decimal(rest: pd.Series, reading: Reading) -> str | None:
+    """Return what mends numbers written with the other decimal sign, if there are any."""
     other = "," if reading.decimal == "." else "."
     with_other_sign = int(rest.str.fullmatch(rf"[+-]?\d+[{other}]\d+").sum())
-    mend = "recode the text under 'recode', or list what stands for no value under 'missing'"
-    if with_other_sign:
-        mend = (
-            f"set 'decimal: \"{other}\"' for this table if that is its decimal sign "
-            f"({counted(with_other_sign, 'value')} written so), else remove the signs between "
-            "thousands"
-        )
-    return reading.fault(f"{len(rest)} of {present} {what} are text", expected="numbers", mend=mend)
+    if not with_other_sign:
+        return None
+    return (
+        f"set 'decimal: \"{other}\"' for this table if that is its decimal sign "
+        f"({counted(with_other_sign, 'value')} written so), else remove the signs between "
+        "thousands"
+    )
 
 
 def _read_binary(cells: pd.Series, reading: Reading) -> pd.Series:

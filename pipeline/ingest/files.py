@@ -91,7 +91,8 @@ def read_frame(path: Path) -> pd.DataFrame:
     InputError
         As ``read_cells``.
     """
-    frame = read_cells(path, separator="\t" if path.suffix.lower() == ".tsv" else ",")
+    separator = "\t" if path.suffix.lower() == ".tsv" else ","
+    frame = read_cells(path, separator=separator, obtain="correct the path given by --input")
     missing = Table.model_fields["missing"].get_default(call_default_factory=True)
     return frame.apply(lambda column: _typed(column, missing))
 

@@ -9,6 +9,7 @@ from pipeline.config import Window
 from pipeline.ingest.cells import as_text
 from pipeline.ingest.columns import Reading, counted, read_numbers
 
+_DAYS = "days relative to infusion (infusion is day 0, the day before it -1)"
 # Two separators make a date: 1.2.2020 is one, day 1.2 is not.
 _DATE = r"^(?:\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[./-]\d{1,2}[./-]\d{2,4})"
 
@@ -37,10 +38,18 @@ def read_days(cells: pd.Series, reading: Reading) -> pd.Series:
     if dates:
         raise reading.fault(
             f"{counted(dates, 'cell')} of the day column hold dates",
-            expected="days relative to infusion (infusion is day 0, the day before it -1)",
+            expected=_DAYS,
             mend="subtract the date of infusion in the table",
         )
-    return read_numbers(cells, reading, may_be_censored=False, what="days")[0]
+    return read_numbers(
+        cells,
+        reading,
+        may_be_censored=False,
+        what="days",
+        expected=f"{_DAYS}, whole or in fractions",
+        mend="correct the day column in the table, leave cells empty where no day is known, or "
+        "list what stands for no day under 'missing'",
+    )[0]
 
 
 def inside_window(days: pd.Series, window: Window) -> pd.Series:

@@ -32,7 +32,7 @@ def ingest(job: Job) -> str:
 
 
 def audit(job: Job) -> str:
-    """Look for faults in the cohort before anything is fitted."""
+    """Look for faults in the cohort before anything is fitted, and say the gravest."""
     from pipeline.cohort.audit import audit_cohort
 
     config = job.config
@@ -47,7 +47,9 @@ def audit(job: Job) -> str:
     )
     write_json(job.out / "audit.json", found)
     summary = found["summary"]
-    return f"{summary['errors']} errors, {summary['warnings']} warnings, {summary['notes']} notes"
+    counts = f"{summary['errors']} errors, {summary['warnings']} warnings, {summary['notes']} notes"
+    errors = [f["message"] for f in found["findings"] if f["severity"] == "error"]
+    return "\n".join([counts, *errors[:2]])
 
 
 def features(job: Job) -> str:

@@ -38,6 +38,7 @@ def canonical(name, value, unit):
         ("temperature", 98.6, "[degF]", 37.0),
         ("temperature", 32, "[degF]", 0.0),
         ("age", 18, "mo", 1.5),
+        ("age", 18, "months", 1.5),
         ("weight", 3500, "g", 3.5),
         ("marrow_blasts", 0.25, "1", 25),
         ("oxygen_saturation", 0.97, "1", 97),
@@ -78,6 +79,9 @@ def test_laboratory_conversion_factors(name, unit, one_canonical_unit_is):
         ("platelets", "10*9 / L"),
         ("platelets", "10*3/µL"),
         ("ldh", "IU/L"),
+        ("age", "y"),
+        ("age", "year"),
+        ("age", "years"),
         ("d_dimer", "mg/L {FEU}"),
     ],
 )

@@ -300,9 +300,28 @@ def dates_as_days(folder):
     save(cohort().assign(day="2021-07-31"), folder)
 
 
-@case("column 'day': 1 of 24 days are text")
+@case(
+    "column 'day': 1 of 24 days are text",
+    "Expected days relative to infusion (infusion is day 0, the day before it -1), whole or in",
+    "leave cells empty where no day is known",
+)
 def text_as_day(folder):
     save(cell(cohort(), "day", ["Wurzelbert"]), folder)
+
+
+@case(
+    "long.csv, column 'day': 24 of 24 days are text",
+    "correct the day column in the table",
+    tables=[mapping(), long_mapping(day="day", unit="unit")],
+)
+def text_as_day_of_a_long_table(folder):
+    save(cohort(), folder)
+    save(long_rows(day="Wurzelbert"), folder, "long.csv")
+
+
+@case("column 'day': 1 of 24 days are text", "set 'decimal: \",\"'", "1 value written so")
+def a_decimal_comma_in_a_day(folder):
+    save(cell(cohort(), "day", ["-0,5"]), folder)
 
 
 @case(
@@ -343,6 +362,15 @@ def a_recode_to_no_level(folder):
 )
 def grade_seven(folder):
     save(cell(cohort(), "CRS", ["7", "-1"]), folder)
+
+
+@case(
+    "cohort.csv, column 'crs_grade': 2 of 24 values of 'crs_grade' lie between two grades",
+    "whole grades from 0 to 5",
+    "recode each to a whole grade",
+)
+def grades_between_two(folder):
+    save(cell(cohort(), "CRS", ["1.5", "2.25"]), folder)
 
 
 @case(
@@ -402,6 +430,27 @@ def a_variable_of_no_dictionary(folder):
     tables=[mapping(), {"file": "labs.csv", "key": "id", "columns": {"crp": "CRP"}}],
 )
 def a_variable_mapped_twice(folder):
+    save(cohort(), folder)
+
+
+@case(
+    "config.yaml, column 'CRS': 'CRS' of cohort.csv is mapped to 'crs_grade', known only after",
+    "and to 'ecog', a baseline variable",
+    "correct the column of 'ecog', or leave that variable out",
+    tables=[with_columns(ecog="CRS")],
+)
+def an_outcome_as_its_own_predictor(folder):
+    save(cohort(), folder)
+
+
+@case(
+    "'CRP' of cohort.csv is mapped to 'post_peak_crp', known only after infusion, and to 'crp'",
+    tables=[
+        mapping(),
+        mapping(columns={"post_peak_crp": {"column": "CRP", "unit": "mg/L"}}),
+    ],
+)
+def a_follow_up_column_as_baseline_in_a_second_table(folder):
     save(cohort(), folder)
 
 

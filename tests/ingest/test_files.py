@@ -81,6 +81,13 @@ def test_several_data_sets_in_one_transport_file_are_refused(tmp_path, write_tab
         read_cells(path)
 
 
+def test_a_missing_file_to_score_is_mended_where_it_was_named(tmp_path):
+    # Scoring reads no config: its path comes from the command line.
+    with pytest.raises(InputError, match=r"no such file.*path given by --input") as error:
+        read_frame(tmp_path / "patients.csv")
+    assert "config" not in str(error.value).replace(str(tmp_path), "")
+
+
 @pytest.mark.parametrize("kind", [".parquet", ".xlsx", ".xpt", ".csv"])
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.9, 0.99])
 def test_a_file_cut_off_anywhere_is_refused_in_a_sentence(tmp_path, write_table, kind, share):

@@ -4,21 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import pandas as pd
+
 from pipeline.cohort.audit.finding import Finding, shown_if_large
 from pipeline.cohort.audit.material import Material
+from pipeline.cohort.dictionary import Variable
 from pipeline.cohort.sample_size import riley_minimum
+
+# Grades of CRS run from 0 to 5 in every system.
+_GRADES = (0, 5)
 
 
 def grading_systems(material: Material) -> Iterator[Finding]:
-    """Grading systems in the cohort: more than one is an error, another than ours a warning.
+    """Grading systems in the cohort: several, or one unlike ours, are an error.
 
     The same patient can be grade 1 by ASTCT and grade 2 by Penn: pooled grades are no
-    outcome.
+    outcome, and a rate by one system is no prior for another. Lee 2014, from which ASTCT
+    was made, is near enough to warn only. Grades of an unstated system are taken as ours.
     """
     column, expected = material.settings.grading_column, material.settings.grading_system
-    if column not in material.cohort:
+    recorded = material.cohort.get(column, pd.Series(dtype="str")).dropna()
+    systems = sorted(recorded.astype(str).unique())
+    if not systems:
+        yield from _unstated(material)
         return
-    systems = sorted(material.cohort[column].dropna().astype(str).unique())
     minority = material.cohort[column].value_counts().iloc[1:].sum()
     if len(systems) > 1:
         yield Finding(
@@ -30,7 +39,7 @@ def grading_systems(material: Material) -> Iterator[Finding]:
             int(minority),
             {"systems": len(systems)},
         )
-    elif systems and systems[0] != expected:
+    elif systems[0] != expected and systems[0].startswith("Lee"):
         yield Finding(
             "grading_systems",
             "warning",
@@ -39,6 +48,36 @@ def grading_systems(material: Material) -> Iterator[Finding]:
             column,
             len(material.cohort),
         )
+    elif systems[0] != expected:
+        yield Finding(
+            "grading_systems",
+            "error",
+            f"The grades are {systems[0]} grades, while published rates and pooled evaluation "
+            f"refer to {expected}: the two must not be pooled.",
+            f"Grade the patients by {expected} from their signs; or, for a model of "
+            f"{systems[0]} grades alone, set therapy_prior: null and audit.grading_system: "
+            f"{systems[0]}.",
+            column,
+            len(material.cohort),
+        )
+
+
+def _unstated(material: Material) -> Iterator[Finding]:
+    graded = {outcome.column for outcome in material.outcomes.values()}
+    grading, expected = material.settings.grading_column, material.settings.grading_system
+    for name in sorted(name for name in graded if _is_grade(material.dictionary[name])):
+        yield Finding(
+            "grading_systems",
+            "warning",
+            f"The grading system of '{name}' is not stated: its grades are taken as {expected}.",
+            f"Map '{grading}' to the column that names it, or state it under source.constants.",
+            name,
+            len(material.cohort),
+        )
+
+
+def _is_grade(variable: Variable) -> bool:
+    return variable.kind == "numeric" and variable.range == _GRADES
 
 
 def outcome_classes(material: Material) -> Iterator[Finding]:

@@ -70,14 +70,20 @@ def post_infusion(material: Material) -> Iterator[Finding]:
 
 
 def follow_up_name(material: Material) -> Iterator[Finding]:
-    """Baseline variables whose name or label speaks of follow-up: peak, max, day7."""
+    """Baseline variables whose name or label speaks of follow-up: peak, max, day7.
+
+    An error where the name leaves no doubt: it begins with ``post_`` or with the name of a
+    variable that is known only after infusion (``crs_grade_day7``).
+    """
+    post = tuple(f"{v.name}_" for v in material.dictionary if v.timing == "post")
     for variable in material.predictors:
         if FOLLOW_UP.search(variable.name) or FOLLOW_UP_LABEL.search(variable.label):
             yield Finding(
                 "follow_up_name",
-                "warning",
+                "error" if variable.name.startswith(("post_", *post)) else "warning",
                 f"'{variable.name}' is declared as baseline, and its name speaks of follow-up.",
-                "If it was measured after infusion, set timing: post in the dictionary.",
+                "If it was measured after infusion, set timing: post in the dictionary; if not, "
+                "give it a name that does not speak of follow-up.",
                 variable.name,
             )
 
