@@ -7,7 +7,7 @@ import numpy as np
 from pipeline.config import Model as Settings
 from pipeline.config import Outcome
 from pipeline.model.deviation import Cases, Deviation, fit_deviation
-from pipeline.model.head import Head, choose_prior, recalibrate, too_few
+from pipeline.model.head import Head, choose_prior, recalibrate, shown_events, too_few
 from pipeline.model.imputation import fit_imputer
 from pipeline.model.interval import fit_uncertainty
 from pipeline.model.linear import is_coded
@@ -127,7 +127,7 @@ def _head(
         # Where nothing was fitted, what the predictors might do is uncertain all the same.
         uncertainty=fit_uncertainty(cases.filled, cases.coded, risk, belief_sd),
         patients=len(y),
-        events=int(y.sum()),
+        events=shown_events(y),
         why_not_fitted=why_not_fitted,
         therapy_effects=tuple(float(u) for u in effects) if effects.any() else (),
     )

@@ -15,7 +15,8 @@ from pipeline.model.deviation import Deviation
 from pipeline.model.interval import Uncertainty
 from pipeline.model.recalibration import fit_recalibration
 
-_SMALLEST_SHOWN = 10
+# Fewer events, or patients without the event, are not counted in what leaves training.
+SMALLEST_SHOWN = 10
 
 PriorKind = Literal["published", "base rate"]
 
@@ -28,14 +29,15 @@ class Prior:
     ----------
     kind : str
         ``published`` rates per therapy, or the training cohort's ``base rate``.
-    base_rate : float
-        Log-odds of the base rate; every patient's prior where the kind is ``base rate``.
+    base_rate : float or None
+        Log-odds of the base rate, every patient's prior where the kind is ``base rate``; None
+        otherwise, as nothing needs it and it tells the number of events.
     mean : float
         Mean prior log-odds in training; explanations are relative to it.
     """
 
     kind: PriorKind
-    base_rate: float
+    base_rate: float | None
     mean: float
 
     def log_odds(self, published: np.ndarray) -> np.ndarray:
@@ -61,8 +63,10 @@ class Head:
         Weight of each head's f, in the order of the model's outcomes. Nested outcomes borrow
         from each other: what raises the risk of grade 2 tells of the rarer grade 3.
     uncertainty : Uncertainty
-    patients, events : int
+    patients : int
         What it was trained on.
+    events : int or None
+        Of these; None where they, or the patients without the event, are too few to be shown.
     why_not_fitted : str or None
         In words, where there is no deviation.
     therapy_effects : tuple of float
@@ -77,7 +81,7 @@ class Head:
     b: tuple[float, ...]
     uncertainty: Uncertainty
     patients: int
-    events: int
+    events: int | None
     why_not_fitted: str | None = None
     therapy_effects: tuple[float, ...] = ()
 
@@ -130,7 +134,13 @@ def choose_prior(y: np.ndarray, published: np.ndarray) -> Prior:
     base_rate = float(np.log((events + 0.5) / (len(y) - events + 0.5)))
     if np.isnan(published).all():
         return Prior("base rate", base_rate, base_rate)
-    return Prior("published", base_rate, float(published.mean()))
+    return Prior("published", None, float(published.mean()))
+
+
+def shown_events(y: np.ndarray) -> int | None:
+    """Count the events, unless either class is too small to be shown."""
+    events = int(y.sum())
+    return events if min(events, len(y) - events) >= SMALLEST_SHOWN else None
 
 
 def recalibrate(
@@ -181,7 +191,7 @@ def too_few(y: np.ndarray, minimum: tuple[int, int]) -> str | None:
     if n >= patients_needed and events >= events_needed:
         return None
     # The sentence travels with every prediction: a small count could point at a person.
-    shown = str(events) if events >= _SMALLEST_SHOWN else f"fewer than {_SMALLEST_SHOWN}"
+    shown = str(events) if events >= SMALLEST_SHOWN else f"fewer than {SMALLEST_SHOWN}"
     return (
         f"{n} patients with {shown} in the smaller outcome class; at least "
         f"{patients_needed} patients and {events_needed} events are needed: the risk "

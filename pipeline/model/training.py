@@ -92,7 +92,8 @@ def summarise(artifact: Artifact) -> dict[str, Any]:
             "fitted": head.deviation is not None,
             "why_not_fitted": head.why_not_fitted,
             "prior": head.prior.kind,
-            "a": head.a,
+            # Fitted against a known prior, it tells how many events there were.
+            "a": None if head.events is None else head.a,
             "b": dict(zip(artifact.model.outcomes, head.b, strict=True)),
         }
         if head.deviation is not None:

@@ -27,10 +27,7 @@ def train(job: Job) -> str:
     write_artifact(artifact, job.out / "model")
     facts = summarise(artifact)
     write_json(job.out / "train.json", facts)
-    return "events: " + ", ".join(
-        f"{head['outcome']} {head['events']:,}" + ("" if head["fitted"] else " (prior alone)")
-        for head in facts["heads"]
-    )
+    return "events: " + ", ".join(_events(head) for head in facts["heads"])
 
 
 def evaluate(job: Job) -> str:
@@ -60,7 +57,10 @@ def evaluate(job: Job) -> str:
         pd.read_parquet(truth) if truth.exists() else None,
     )
     write_json(job.out / "evaluation.json", found)
-    primary = found["outcomes"][config.primary_outcome]["models"]["model"]
+    judged = found["outcomes"][config.primary_outcome]
+    if "reason" in judged:
+        return f"{config.primary_outcome}: not assessed, {judged['reason']}"
+    primary = judged["models"]["model"]
     auroc = primary["auroc_within_therapy" if therapy is not None else "auroc"]
     slope = primary["calibration_slope"]
     return (
@@ -105,6 +105,14 @@ def explain(job: Job) -> str:
         return f"{primary}: every patient has the same risk, so nothing is to explain"
     first = importance[importance["outcome"] == primary].head(3)["label"]
     return f"{primary} is moved most by: {'; '.join(first)}"
+
+
+def _events(head: dict[str, Any]) -> str:
+    from pipeline.model.head import SMALLEST_SHOWN
+
+    count = head["events"]
+    shown = f"fewer than {SMALLEST_SHOWN} in a class" if count is None else f"{count:,}"
+    return f"{head['outcome']} {shown}" + ("" if head["fitted"] else " (prior alone)")
 
 
 def _interval(figure: dict[str, Any]) -> str:

@@ -10,7 +10,7 @@ from pipeline.evaluation.resampling import assign_folds
 from pipeline.features.matrix import prior_log_odds, values_of
 from pipeline.model.artifact import write_artifact
 from pipeline.model.fitting import fit_risk_model
-from pipeline.model.head import choose_prior, too_few
+from pipeline.model.head import choose_prior, shown_events, too_few
 from pipeline.model.predict import predict, predict_with_reasons
 from pipeline.model.risk_model import expit
 
@@ -128,6 +128,13 @@ def test_the_reason_shows_no_small_count():
     assert "prior alone" in sentence
 
 
+@pytest.mark.parametrize(
+    ("events", "shown"), [(0, None), (9, None), (10, 10), (40, 40), (41, None), (50, None)]
+)
+def test_events_are_counted_only_where_both_classes_may_be_shown(events, shown):
+    assert shown_events(np.repeat([1.0, 0.0], [events, 50 - events])) == shown
+
+
 def test_below_the_minimum_published_rates_move_in_the_large_only():
     Z, Y, _ = simulate(90)
     published = np.random.default_rng(0).normal(0, 1, (90, 3))
@@ -162,6 +169,7 @@ def test_base_rate_is_the_prior_only_where_no_rate_is_published():
     published = choose_prior(y, np.linspace(-1, 0, 50))
     assert published.kind == "published"
     assert published.mean == pytest.approx(-0.5)
+    assert published.base_rate is None
     np.testing.assert_array_equal(published.log_odds(np.array([0.3])), [0.3])
 
 
