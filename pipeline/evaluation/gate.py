@@ -59,7 +59,9 @@ def judge(
             reasons.append(_calibrated(name, key, figures, bounds))
         if gate.better_than_therapy_only:
             reasons.append(_beats_therapy_only(name, figures, name == primary_outcome))
-    reasons.append(_audited(audit))
+    audited = _audited(audit)
+    # Faults in the data may explain every other failure, and are mended first.
+    reasons.insert(len(reasons) if audited["passed"] else 0, audited)
     failed = [r for r in reasons if not r["passed"]]
     passed = not failed
     verdict = (
