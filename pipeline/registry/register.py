@@ -10,8 +10,9 @@ from typing import Any
 from pipeline.model.artifact import Artifact
 from pipeline.model.example import example_record
 from pipeline.registry.client import mlflow_at
+from pipeline.registry.incumbent import CHAMPION, why_champion_stays
 
-CHALLENGER, CHAMPION = "challenger", "champion"
+CHALLENGER = "challenger"
 
 # What loading and scoring import; nothing of training.
 _REQUIREMENTS = ("mlflow", "lightgbm", "numpy", "pandas", "pydantic", "pyyaml")
@@ -29,7 +30,7 @@ class Entry:
     metrics : dict
         Figures, flat; only aggregates.
     tags : dict
-        Digests, and the gate's verdict with its reasons.
+        Digests, the gate's verdict with its reasons, and what `incumbent` compares.
     files : dict of str to list of Path
         Folder in MLflow to files: the card, its pictures and the JSON behind them.
     model_folder : Path
@@ -39,7 +40,7 @@ class Entry:
     description : str
         Markdown shown with the version.
     champion : bool
-        Whether the gate passed.
+        Whether the gate passed; an incumbent may still stand in the way.
     """
 
     run_name: str
@@ -72,7 +73,8 @@ def register(entry: Entry, artifact: Artifact, uri: str, artifacts_folder: Path)
     Returns
     -------
     dict
-        Model name, version, aliases and MLflow run, as recorded in ``register.json``.
+        Model name, version, aliases and MLflow run, as recorded in ``register.json``;
+        ``champion_stays`` says in a sentence why an incumbent was not displaced, or is None.
 
     Raises
     ------
@@ -107,7 +109,8 @@ def register(entry: Entry, artifact: Artifact, uri: str, artifacts_folder: Path)
         client.update_model_version(entry.model_name, found, entry.description)
         for key, value in entry.tags.items():
             client.set_model_version_tag(entry.model_name, found, key, value)
-        aliases = [CHALLENGER, CHAMPION] if entry.champion else [CHALLENGER]
+        stays = why_champion_stays(client, entry.model_name, entry.tags) if entry.champion else None
+        aliases = [CHALLENGER, CHAMPION] if entry.champion and not stays else [CHALLENGER]
         for alias in aliases:
             client.set_registered_model_alias(entry.model_name, alias, found)
     return {
@@ -116,6 +119,7 @@ def register(entry: Entry, artifact: Artifact, uri: str, artifacts_folder: Path)
         "aliases": aliases,
         "mlflow_run": run.info.run_id,
         "address": f"models:/{entry.model_name}@{aliases[-1]}",
+        "champion_stays": stays,
     }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from pipeline.features.matrix import Values, build_matrix
+from pipeline.features.matrix import Values
 from pipeline.model.artifact import Artifact
 from pipeline.model.risk_model import Risks
 
@@ -113,12 +113,9 @@ def _too_little_known(rows: _Rows, artifact: Artifact, values: Values) -> None:
     leading = rule["leading"]
     if not leading:
         return
-    matrix = build_matrix(values, artifact.plan)
-    present = np.zeros(len(matrix), dtype=int)
-    for source in leading:
-        columns = [j for j, c in enumerate(artifact.plan.columns) if c.source == source]
-        present += ~np.isnan(matrix[:, columns]).all(axis=1)
-    labels = ", ".join(artifact.plan.labels[source] for source in leading)
+    # Variables, not scores: a value that enters three scores is still one thing known.
+    present = np.sum([~pd.isna(values[name]) for name in leading], axis=0)
+    labels = ", ".join(artifact.dictionary[name].label for name in leading)
     needed = min(rule["minimum_present"], len(leading))
     sentence = f"no risk: fewer than {needed} of the leading predictors are known ({labels})"
     rows.note(present < needed, sentence, abstain=True)

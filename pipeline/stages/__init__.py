@@ -86,6 +86,6 @@ STAGES = (
            "scoring"), _step("release.card")),
     Stage("register", "Register the model in MLflow; the gate decides on champion.",
           ("ingest", "audit", "train", "evaluate", "explain", "card"),
-          ("registry",), _step("release.register"),
+          ("outcomes", "registry"), _step("release.register"),
           outside=_registry_address, stands=_registry_stands),
 )  # fmt: skip

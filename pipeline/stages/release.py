@@ -86,6 +86,7 @@ def register(job: Job) -> str:
     """Log the run to MLflow, register the model, and move the aliases that the gate allows."""
     from pipeline.registry.address import tracking_uri
     from pipeline.registry.entry import flat_metrics, flat_params, tags
+    from pipeline.registry.incumbent import comparable_tags
     from pipeline.registry.register import Entry
     from pipeline.registry.register import register as register_model
 
@@ -111,7 +112,8 @@ def register(job: Job) -> str:
         tags=tags(
             artifact.facts["provenance"] | {"config_sha256": file_digest(card / "config.json")},
             gate,
-        ),
+        )
+        | comparable_tags(config.outcomes, "synthetic" if synthetic else "table"),
         files={
             "card": [card / f"model_card.{kind}" for kind in ("html", "md", "json")],
             "explain": [*pictures, explained / "explanation.json"],
@@ -130,6 +132,8 @@ def register(job: Job) -> str:
     failed = [reason["sentence"] for reason in gate["reasons"] if not reason["passed"]]
     verdict = "the gate is passed" if gate["passed"] else "refused as champion:"
     line = f"{found['model_name']} version {found['version']} is {aliases}; {verdict}"
+    if found["champion_stays"]:
+        line += f", but {found['champion_stays']}"
     shown = [f"- {sentence}" for sentence in failed[:_REASONS_SHOWN]]
     if len(failed) > _REASONS_SHOWN:
         shown.append(f"- and {len(failed) - _REASONS_SHOWN} more, on the model card")

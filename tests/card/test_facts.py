@@ -178,3 +178,21 @@ def test_intervals_that_cover_too_rarely_are_a_limit(run):
     )
     assert "90%" in text
     assert "0.610 (0.590 to 0.630)" in text
+
+
+@pytest.mark.parametrize("trend", [0, 1])
+def test_directions_are_called_assumptions_where_trees_obey_any(run, trend):
+    columns = [column | {"trend": trend} for column in run.features["columns"]]
+    found = facts_of(run, features=run.features | {"columns": columns})["model"]["directions"]
+    if trend:
+        assert "assumptions" in found
+        assert "confounded by indication" in found
+    else:
+        assert found is None
+
+
+def test_without_trees_nothing_obeys_a_direction(tiny):
+    columns = [column | {"trend": 1} for column in tiny.features["columns"]]
+    found = facts_of(tiny, features=tiny.features | {"columns": columns})
+    assert found["model"]["fitted"] is False
+    assert found["model"]["directions"] is None

@@ -11,9 +11,11 @@ import mlflow
 import pytest
 from mlflow import MlflowClient
 
+from pipeline.config import Outcome
 from pipeline.model.artifact import read_artifact
 from pipeline.registry.address import fetch_model, store_stands, tracking_uri
 from pipeline.registry.client import mlflow_at
+from pipeline.registry.incumbent import comparable_tags, why_champion_stays
 from pipeline.registry.register import Entry, register
 from pipeline.runner import file_digest
 
@@ -124,7 +126,7 @@ def versions(small_run, tmp_path_factory):
         with mlflow_at(uri):
             aliases = MlflowClient().get_registered_model("named").aliases
         found.append((said, dict(aliases)))
-    return SimpleNamespace(uri=uri, found=found, folder=folder)
+    return SimpleNamespace(uri=uri, found=found, folder=folder, entry=entry, artifact=artifact)
 
 
 def test_champion_moves_only_when_the_gate_passes(versions):
@@ -137,6 +139,87 @@ def test_champion_moves_only_when_the_gate_passes(versions):
     assert [said["aliases"] for said, _ in versions.found[:2]] == [
         ["challenger"], ["challenger", "champion"],
     ]  # fmt: skip
+
+
+ANY = Outcome(column="crs_grade", at_least=1, label="any")
+GE2 = Outcome(column="crs_grade", at_least=2, label="grade 2")
+DEATH = Outcome(column="death", at_least=1, label="death")
+
+
+class Registry:
+    """MLflow's client, as far as the rule asks it: a champion with tags, or none."""
+
+    def __init__(self, tags):
+        self.tags = tags
+
+    def get_registered_model(self, _name):
+        return SimpleNamespace(aliases={} if self.tags is None else {"champion": "7"})
+
+    def get_model_version(self, _name, version):
+        assert version == "7"
+        return SimpleNamespace(tags=self.tags)
+
+
+@pytest.mark.parametrize(
+    ("incumbent", "outcomes", "kind", "reason"),
+    [
+        (None, {"ge2": GE2}, "synthetic", None),
+        (({"ge2": GE2}, "synthetic"), {"ge2": GE2}, "synthetic", None),
+        (({"ge2": GE2}, "synthetic"), {"ge2": GE2}, "table", None),
+        (({"ge2": GE2}, "table"), {"ge2": GE2}, "table", None),
+        (({"ge2": GE2}, "table"), {"ge2": GE2}, "synthetic", "trained on real patients"),
+        (({"ge2": GE2}, "table"), {"death": DEATH}, "table", "predicts other outcomes"),
+        (({"ge2": GE2}, "table"), {"ge2": ANY}, "table", "predicts other outcomes"),
+        (({"any": ANY, "ge2": GE2}, "table"), {"ge2": GE2}, "table", "predicts other outcomes"),
+        (({"any": ANY, "ge2": GE2}, "table"), {"ge2": GE2, "any": ANY}, "table", None),
+    ],
+)
+def test_only_a_like_model_displaces_the_champion(incumbent, outcomes, kind, reason):
+    theirs = None if incumbent is None else comparable_tags(*incumbent)
+    said = why_champion_stays(Registry(theirs), "named", comparable_tags(outcomes, kind))
+    if reason is None:
+        assert said is None
+    else:
+        assert said.startswith("version 7 of named stays champion")
+        assert reason in said
+        assert "registry.model_name" in said
+
+
+def test_a_reworded_label_is_the_same_outcome():
+    reworded = GE2.model_copy(update={"label": "another wording"})
+    assert comparable_tags({"x": GE2}, "table") == comparable_tags({"x": reworded}, "table")
+
+
+def test_a_champion_that_does_not_say_what_it_predicts_stays():
+    said = why_champion_stays(
+        Registry({"gate": "passed"}), "n", comparable_tags({"x": GE2}, "table")
+    )
+    assert "does not say which outcomes it predicts" in said
+
+
+def test_a_model_of_another_outcome_is_registered_but_the_champion_stays(versions):
+    # After the versions above: a champion that MLflow itself holds.
+    uri = f"sqlite:///{versions.folder / 'unlike.db'}"
+    files, entry = versions.folder / "unlike", versions.entry
+    for outcome, kind, aliases in (
+        (GE2, "table", {"challenger": 1, "champion": 1}),
+        (DEATH, "table", {"challenger": 2, "champion": 1}),
+        (GE2, "synthetic", {"challenger": 3, "champion": 1}),
+    ):
+        tags = entry.tags | comparable_tags({"x": outcome}, kind)
+        said = register(replace(entry, tags=tags, champion=True), versions.artifact, uri, files)
+        with mlflow_at(uri):
+            assert MlflowClient().get_registered_model("named").aliases == aliases
+        assert (said["champion_stays"] is None) == (aliases["champion"] == aliases["challenger"])
+        assert said["address"].endswith("@champion" if said["version"] == "1" else "@challenger")
+
+
+def test_a_run_says_what_its_model_predicts_and_on_whom_it_was_trained(logged):
+    assert logged.version.tags["cohort_kind"] == "synthetic"
+    assert json.loads(logged.version.tags["outcomes"]) == [
+        {"name": "any", "column": "crs_grade", "at_least": 1},
+        {"name": "ge2", "column": "crs_grade", "at_least": 2},
+    ]
 
 
 def test_the_champion_is_fetched_from_the_store_that_the_environment_names(

@@ -238,6 +238,31 @@ def test_too_few_leading_predictors_abstain(scorer, cohort):
     assert "fewer than 2 of the leading predictors are known" in notes(scored)
 
 
+def test_leading_predictors_are_variables_of_the_patient(scorer):
+    # A score is computed from variables: it would count the same laboratory value again.
+    artifact = scorer.artifact
+    leading = artifact.facts["scoring"]["leading"]
+    scores = {score.name for score in artifact.plan.scores}
+    assert scores
+    assert len(set(leading)) == len(leading)
+    assert set(leading) <= set(artifact.dictionary.names()) - scores - {"therapy"}
+
+
+def test_a_score_of_known_values_counts_no_further(scorer, cohort):
+    # One variable is one, however many scores it enters; two are enough.
+    leading = scorer.artifact.facts["scoring"]["leading"]
+    always = ["therapy", "disease"]
+    known = cohort.dropna(subset=leading).head(1)
+    extra = [name for name in leading if name not in always]
+    already = [name for name in leading if name in always]
+    assert len(already) < 2 <= len(extra)
+    enough = 2 - len(already)
+    few = scorer.predict(known[always + extra[: enough - 1]])
+    many = scorer.predict(known[always + extra[:enough]])
+    assert "fewer than 2 of the leading predictors" in notes(few)
+    assert "fewer than 2 of the leading predictors" not in notes(many)
+
+
 def test_an_impossible_value_abstains_naming_the_column_and_not_the_value(scorer, cohort):
     scored = scorer.predict(cohort.head(3).assign(age=[777.125, 50.0, -3.5]))
     assert list(scored["status"]) == ["abstain", "ok", "abstain"]
