@@ -76,7 +76,7 @@ def _fitted(outcome: str, reason: str | None) -> Reason:
     sentence = (
         f"{outcome}: a model was fitted."
         if reason is None
-        else f"{outcome}: nothing was fitted, the risk is the prior alone ({reason.rstrip('.')})."
+        else f"{outcome}: nothing was fitted ({reason.rstrip('.')})."
     )
     found = "fitted" if reason is None else "prior alone"
     return _reason("fitted", outcome, reason is None, found, "fitted", sentence)

@@ -26,7 +26,7 @@ from pipeline.model.linear import Basis, LinearLearner
 from pipeline.model.risk_model import RiskModel
 from pipeline.model.trees import Trees
 
-FORMAT = 1
+FORMAT = 2
 _MODEL_FILE = "model.json"
 
 

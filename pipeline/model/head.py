@@ -194,6 +194,7 @@ def too_few(y: np.ndarray, minimum: tuple[int, int]) -> str | None:
     shown = str(events) if events >= SMALLEST_SHOWN else f"fewer than {SMALLEST_SHOWN}"
     return (
         f"{n} patients with {shown} in the smaller outcome class; at least "
-        f"{patients_needed} patients and {events_needed} events are needed: the risk "
-        "is the prior alone"
+        f"{patients_needed} patients and {events_needed} events are needed: no finding in the "
+        "patient changes the risk, which is the prior alone, recalibrated to the cohort's overall "
+        "rate at most"
     )

@@ -112,15 +112,25 @@ def summarise(artifact: Artifact) -> dict[str, Any]:
 def _leading(
     model: RiskModel, Z: np.ndarray, published: np.ndarray, plan: FeaturePlan, count: int
 ) -> list[str]:
-    """Sources, other than the therapy's, with the largest mean contribution over all heads."""
+    """Variables of the patient with the largest mean contribution over all heads.
+
+    What a score contributes is shared out equally to the variables it is computed from: the
+    same laboratory value must not be counted twice when a rule asks how much is known. The
+    therapy is not among them, for without it there is no risk anyway.
+    """
     if not any(head.deviation for head in model.heads):
         return []
     own = np.tile(np.arange(len(model.heads)), (len(Z), 1))
     _, parts = model.contributions(Z, published, own, plan)
     size = np.abs(parts).mean(axis=(0, 2))[:-1]
-    order = np.argsort(-size, kind="stable")
-    patient = [i for i in order if size[i] > 0 and not _from_therapy(plan, plan.sources[i])]
-    return [plan.sources[i] for i in patient[:count]]
+    inputs = {score.name: score.variables for score in plan.scores}
+    shares: dict[str, float] = {}
+    for source, amount in zip(plan.sources, size, strict=True):
+        variables = inputs.get(source, [source])
+        for variable in variables:
+            shares[variable] = shares.get(variable, 0.0) + float(amount) / len(variables)
+    patient = [v for v, share in shares.items() if share > 0 and not _from_therapy(plan, v)]
+    return sorted(patient, key=lambda variable: -shares[variable])[:count]
 
 
 def _from_therapy(plan: FeaturePlan, source: str) -> bool:

@@ -103,7 +103,8 @@ def explain(job: Job) -> str:
     write_json(job.out / "explanation.json", facts)
     if not facts["outcomes"][primary]["varies"]:
         return f"{primary}: every patient has the same risk, so nothing is to explain"
-    first = importance[importance["outcome"] == primary].head(3)["label"]
+    moving = (importance["outcome"] == primary) & (importance["mean_abs"] > 0)
+    first = importance.loc[moving, "label"].head(3)
     return f"{primary} is moved most by: {'; '.join(first)}"
 
 
