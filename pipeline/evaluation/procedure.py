@@ -14,7 +14,13 @@ from pipeline.config import Model as ModelSettings
 from pipeline.evaluation.comparators import score_only, therapy_only
 from pipeline.evaluation.oof import oof_frame
 from pipeline.evaluation.resampling import assign_folds, out_of_fold
-from pipeline.features.matrix import build_matrix, prior_log_odds, score_values, values_of
+from pipeline.features.matrix import (
+    arm_names,
+    build_matrix,
+    prior_log_odds,
+    score_values,
+    values_of,
+)
 from pipeline.features.plan import FeaturePlan
 from pipeline.model.fitting import fit_risk_model
 from pipeline.model.training import observed_outcomes
@@ -32,7 +38,7 @@ class Procedure:
     Z : ndarray, shape (n, columns)
     Y : ndarray of 0/1, shape (n, outcomes)
     published, published_sd : ndarray, shape (n, outcomes)
-    therapies : ndarray of str, shape (n,), or None
+    therapies, arms : ndarray of str, shape (n,), or None
     scores : dict of ndarray, shape (n,)
         Published scores that serve as comparators, by name.
     trends : list of int
@@ -46,6 +52,7 @@ class Procedure:
     published: np.ndarray
     published_sd: np.ndarray
     therapies: np.ndarray | None
+    arms: np.ndarray | None
     scores: dict[str, np.ndarray]
     trends: list[int]
     therapy_columns: np.ndarray
@@ -79,6 +86,7 @@ class Procedure:
             published,
             published_sd,
             therapies,
+            arm_names(values, plan),
             scores,
             trends,
             plan.therapy_columns,
@@ -103,15 +111,14 @@ class Procedure:
             seed,
             cohort=self.Y,
             therapy_columns=self.therapy_columns,
+            published_sd=self.published_sd[train_rows],
+            arms=None if self.arms is None else self.arms[train_rows],
         )
-        seen = np.ones(len(test_rows), dtype=bool)
-        if self.therapies is not None:
-            seen = np.isin(self.therapies[test_rows].astype(str), model.therapies_seen)
         found = model.predict(
             self.Z[test_rows],
             self.published[test_rows],
             self.published_sd[test_rows],
-            seen,
+            None if self.arms is None else self.arms[test_rows],
             self.settings.interval_level,
         )
         risks = {"model": found.risk, "low": found.low, "high": found.high}

@@ -87,6 +87,20 @@ def prior_log_odds(values: Values, plan: FeaturePlan) -> tuple[np.ndarray, np.nd
     return log_odds, sd
 
 
+def arm_names(values: Values, plan: FeaturePlan) -> np.ndarray | None:
+    """Therapy in a disease, which is what a published rate speaks of, shape (n,).
+
+    None where the plan has no therapy prior.
+    """
+    if plan.facts is None or plan.therapy is None:
+        return None
+    therapies = plan.facts.names(values[plan.therapy]).astype(str)
+    if plan.disease is None:
+        return therapies
+    diseases = values[plan.disease].astype(str)
+    return np.char.add(np.char.add(therapies, " in "), diseases)
+
+
 def _transformed(values: np.ndarray, column: Column) -> np.ndarray:
     if column.level is not None:
         missing = pd.isna(values)

@@ -7,7 +7,14 @@ import numpy as np
 from pipeline.config import Model as Settings
 from pipeline.config import Outcome
 from pipeline.model.deviation import Cases, Deviation, fit_deviation
-from pipeline.model.head import Head, choose_prior, recalibrate, shown_events, too_few
+from pipeline.model.head import (
+    Head,
+    choose_prior,
+    information_by_arm,
+    recalibrate,
+    shown_events,
+    too_few,
+)
 from pipeline.model.imputation import fit_imputer
 from pipeline.model.interval import fit_uncertainty
 from pipeline.model.linear import is_coded
@@ -26,6 +33,8 @@ def fit_risk_model(
     seed: int,
     cohort: np.ndarray | None = None,
     therapy_columns: np.ndarray | None = None,
+    published_sd: np.ndarray | None = None,
+    arms: np.ndarray | None = None,
 ) -> RiskModel:
     """Fit all heads.
 
@@ -45,6 +54,10 @@ def fit_risk_model(
         whether enough is known to fit anything is then decided as for the whole.
     therapy_columns : ndarray of bool, shape (columns,), optional
         Columns that code the therapy: each gets a random intercept around its published rate.
+    published_sd : ndarray, shape (n, outcomes), optional
+        Standard deviation of the prior: a rate of which little is published may move further.
+    arms : ndarray of str, shape (n,), optional
+        Therapy in a disease, which is what a published rate speaks of.
     """
     if therapy_columns is None:
         therapy_columns = np.zeros(Z.shape[1], dtype=bool)
@@ -57,6 +70,8 @@ def fit_risk_model(
     # What is believed of a therapy's own rate is wider than of any other effect; 0/1 columns
     # are scaled by a half.
     belief_sd = np.where(therapy_columns, settings.therapy_sd / 2, settings.coefficient_sd)
+    if published_sd is None:
+        published_sd = np.zeros_like(published)
     margins = np.zeros((len(rows), len(outcomes)))
     for k in range(len(outcomes)):
         # A column of a matrix is a view, which LightGBM would copy with a warning.
@@ -68,9 +83,8 @@ def fit_risk_model(
         effects.append(np.zeros(Z.shape[1]))
         if reasons[k] is None and therapy_columns.any():
             codes = np.nan_to_num(Z[:, therapy_columns])
-            found = fit_shrunk(
-                y, offset, codes, settings.deviation.intercept_sd, settings.therapy_sd
-            )
+            sd = _therapy_sd(codes, published_sd[:, k], settings.therapy_sd)
+            found = fit_shrunk(y, offset, codes, settings.deviation.intercept_sd, sd)
             effects[k][therapy_columns] = found
             offset = offset + codes @ found
         cases.append(Cases(Z, filled, coded, trends, y, np.ascontiguousarray(offset)))
@@ -81,7 +95,7 @@ def fit_risk_model(
     nested = _nested(outcomes) & np.array([d is not None for d in deviations])
     heads = tuple(
         _head(name, k, cases[k], effects[k], deviations, margins, nested[k], rows, published,
-              belief_sd, settings, reasons[k])
+              belief_sd, settings, reasons[k], arms)
         for k, name in enumerate(outcomes)
     )  # fmt: skip
     seen = sorted({str(t) for t in therapies}) if therapies is not None else []
@@ -101,6 +115,7 @@ def _head(
     belief_sd: np.ndarray,
     settings: Settings,
     why_not_fitted: str | None,
+    arms: np.ndarray | None,
 ) -> Head:
     y, offset = cases.y, cases.offset
     prior = choose_prior(y, published[:, k])
@@ -130,7 +145,19 @@ def _head(
         events=shown_events(y),
         why_not_fitted=why_not_fitted,
         therapy_effects=tuple(float(u) for u in effects) if effects.any() else (),
+        information=information_by_arm(arms, risk) if own is not None else {},
     )
+
+
+def _therapy_sd(codes: np.ndarray, published_sd: np.ndarray, therapy_sd: float) -> np.ndarray:
+    """How far each therapy's rate may lie from the published one in this cohort.
+
+    The published rate's own uncertainty, averaged over the therapy's patients, and the spread
+    between cohorts add up.
+    """
+    patients = np.maximum(codes.sum(axis=0), 1)
+    variance = codes.T @ np.nan_to_num(published_sd) ** 2 / patients
+    return np.sqrt(variance + therapy_sd**2)
 
 
 def _tuning_rows(n: int, most: int, seed: int) -> np.ndarray:

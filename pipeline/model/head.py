@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -72,6 +72,9 @@ class Head:
     therapy_effects : tuple of float
         Per column, how far this cohort's rate of a therapy lies from the published one, in
         log-odds, shrunk as a random intercept; 0 for all other columns. Empty for none.
+    information : dict of str to float
+        Per arm (therapy in a disease), what training tells of its rate: the sum of
+        ``p (1 - p)`` over its patients. Empty where nothing was fitted.
     """
 
     outcome: str
@@ -84,6 +87,7 @@ class Head:
     events: int | None
     why_not_fitted: str | None = None
     therapy_effects: tuple[float, ...] = ()
+    information: dict[str, float] = field(default_factory=dict)
 
     def therapy_parts(self, Z: np.ndarray) -> np.ndarray:
         """What each column's therapy effect adds to the log-odds, shape (n, columns)."""
@@ -106,7 +110,7 @@ class Head:
         return self.prior.log_odds(published) + own_rate + self.a + deviation
 
     def sd(
-        self, F: np.ndarray, filled: np.ndarray, prior_sd: np.ndarray, seen: np.ndarray
+        self, F: np.ndarray, filled: np.ndarray, prior_sd: np.ndarray, arms: np.ndarray | None
     ) -> np.ndarray:
         """Standard deviation of the log-odds, shape (n,).
 
@@ -116,16 +120,28 @@ class Head:
             How far the learners disagree on a patient counts as spread.
         filled : ndarray, shape (n, columns)
         prior_sd : ndarray, shape (n,)
-            Of the published rate; enters in full for a therapy that training did not see,
-            and for every patient where nothing was fitted.
-        seen : ndarray of bool, shape (n,)
-            Whether training saw the patient's therapy.
+            Of the published rate. It enters as far as training did not tell of the rate: in
+            full for an arm that training did not see, and where nothing was fitted.
+        arms : ndarray of str, shape (n,), or None
+            As ``features.matrix.arm_names`` returns them; None where no published rates are used.
         """
         own = np.hypot(self.uncertainty.sd(filled), (F @ np.array(self.b)).std(axis=1, ddof=1))
         if self.prior.kind != "published":
             return own
-        learned = seen & (self.deviation is not None)
-        return np.where(learned, own, np.hypot(own, prior_sd))
+        told = np.zeros(len(filled))
+        if arms is not None and self.information:
+            unique, codes = np.unique(arms, return_inverse=True)
+            told = np.array([self.information.get(arm, 0.0) for arm in unique])[codes]
+        return np.sqrt(own**2 + prior_sd**2 / (1 + told * prior_sd**2))
+
+
+def information_by_arm(arms: np.ndarray | None, risk: np.ndarray) -> dict[str, float]:
+    """Sum ``p (1 - p)`` over the patients of each arm."""
+    if arms is None:
+        return {}
+    unique, codes = np.unique(arms.astype(str), return_inverse=True)
+    total = np.bincount(codes, weights=risk * (1 - risk))
+    return {str(arm): float(found) for arm, found in zip(unique, total, strict=True)}
 
 
 def choose_prior(y: np.ndarray, published: np.ndarray) -> Prior:

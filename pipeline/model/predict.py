@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.features.matrix import Values, build_matrix, prior_log_odds
+from pipeline.features.matrix import Values, arm_names, build_matrix, prior_log_odds
 from pipeline.model.artifact import Artifact
 from pipeline.model.risk_model import Risks
 
@@ -49,10 +49,5 @@ def _risks(artifact: Artifact, values: Values) -> tuple[np.ndarray, np.ndarray, 
     plan = artifact.plan
     Z = build_matrix(values, plan)
     published, published_sd = prior_log_odds(values, plan)
-    seen = np.ones(len(Z), dtype=bool)
-    if plan.facts is not None and plan.therapy is not None:
-        seen = np.isin(
-            plan.facts.names(values[plan.therapy]).astype(str), artifact.model.therapies_seen
-        )
-    level = artifact.facts["interval_level"]
-    return Z, published, artifact.model.predict(Z, published, published_sd, seen, level)
+    arms, level = arm_names(values, plan), artifact.facts["interval_level"]
+    return Z, published, artifact.model.predict(Z, published, published_sd, arms, level)

@@ -53,9 +53,13 @@ def fit_recalibration(
 
 
 def fit_shrunk(
-    y: np.ndarray, offset: np.ndarray, X: np.ndarray, intercept_sd: float, sd: float
+    y: np.ndarray, offset: np.ndarray, X: np.ndarray, intercept_sd: float, sd: np.ndarray
 ) -> np.ndarray:
     """Fit random intercepts: effects ``N(0, sd)`` of the columns of X beside an intercept.
+
+    Parameters
+    ----------
+    sd : ndarray, shape (columns,)
 
     Returns
     -------
@@ -63,7 +67,7 @@ def fit_shrunk(
         The effects; the intercept is fitted but not returned.
     """
     design = np.column_stack([np.ones(len(y)), X])
-    precision = np.concatenate([[intercept_sd], np.full(X.shape[1], sd)]) ** -2.0
+    precision = np.concatenate([[intercept_sd], np.broadcast_to(sd, X.shape[1])]) ** -2.0
     return _newton(y, offset, design, np.zeros(design.shape[1]), precision)[1:]
 
 

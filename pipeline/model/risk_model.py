@@ -66,7 +66,7 @@ class RiskModel:
         Z: np.ndarray,
         published: np.ndarray,
         published_sd: np.ndarray,
-        seen: np.ndarray,
+        arms: np.ndarray | None,
         level: float,
     ) -> Risks:
         """Predict coherent risks with intervals.
@@ -76,8 +76,8 @@ class RiskModel:
         Z : ndarray, shape (n, columns)
         published, published_sd : ndarray, shape (n, outcomes)
             Therapy prior on the logit scale.
-        seen : ndarray of bool, shape (n,)
-            Whether training saw the therapy.
+        arms : ndarray of str, shape (n,), or None
+            As ``features.matrix.arm_names`` returns them.
         level : float
             Of the interval, such as 0.90.
         """
@@ -87,7 +87,7 @@ class RiskModel:
             [h.log_odds(F, Z, published[:, k]) for k, h in enumerate(self.heads)]
         )
         spread = np.column_stack(
-            [h.sd(F, filled, published_sd[:, k], seen) for k, h in enumerate(self.heads)]
+            [h.sd(F, filled, published_sd[:, k], arms) for k, h in enumerate(self.heads)]
         )
         log_odds, bound_by = self._capped(each)
         low, high = limits(each, spread, level)

@@ -9,7 +9,7 @@ import pandas as pd
 
 from pipeline.cohort.dictionary import Dictionary
 from pipeline.config import Config, Outcome
-from pipeline.features.matrix import build_matrix, prior_log_odds, values_of
+from pipeline.features.matrix import arm_names, build_matrix, prior_log_odds, values_of
 from pipeline.features.plan import FeaturePlan
 from pipeline.model.artifact import Artifact
 from pipeline.model.fitting import fit_risk_model
@@ -39,7 +39,7 @@ def train_artifact(
     """
     values = values_of(cohort, plan)
     Z = build_matrix(values, plan)
-    published, _ = prior_log_odds(values, plan)
+    published, published_sd = prior_log_odds(values, plan)
     therapies = None
     if plan.facts is not None and plan.therapy is not None:
         therapies = plan.facts.names(values[plan.therapy])
@@ -55,6 +55,8 @@ def train_artifact(
         config.model,
         config.seed,
         therapy_columns=plan.therapy_columns,
+        published_sd=published_sd,
+        arms=arm_names(values, plan),
     )
     read = {v.name for v in plan.variables} | {plan.therapy, plan.disease}
     facts = {

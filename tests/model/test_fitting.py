@@ -48,8 +48,7 @@ def fit(Z, Y, published, outcomes=NESTED, cohort=None, **settings):
 
 
 def risks(model, Z, published, sd=0.3):
-    seen = np.ones(len(Z), dtype=bool)
-    return model.predict(Z, published, np.where(np.isnan(published), np.nan, sd), seen, 0.9)
+    return model.predict(Z, published, np.where(np.isnan(published), np.nan, sd), None, 0.9)
 
 
 def assert_coherent(found, lowest_first):

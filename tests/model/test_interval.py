@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pipeline.features.matrix import build_matrix, prior_log_odds, values_of
+from pipeline.features.matrix import arm_names, build_matrix, prior_log_odds, values_of
 from pipeline.model.interval import fit_uncertainty, limits
 from pipeline.model.predict import predict
 
@@ -88,8 +88,9 @@ def test_an_unseen_therapy_is_less_certain_than_a_seen_one(artifact, cohort):
     plan, model = artifact.plan, artifact.model
     values = values_of(cohort, plan)
     Z, (prior, sd) = build_matrix(values, plan), prior_log_odds(values, plan)
+    known = arm_names(values, plan)
     seen, unseen = (
-        model.predict(Z, prior, sd, np.full(len(Z), known), 0.9) for known in (True, False)
+        model.predict(Z, prior, sd, arms, 0.9) for arms in (known, np.char.add("new ", known))
     )
     wider = spread(unseen.low, unseen.high) - spread(seen.low, seen.high)
     fitted = [head.deviation is not None for head in model.heads]
