@@ -180,9 +180,9 @@ def test_one_product_throughout_is_a_note(clean):
     assert finding["severity"] == "note"
 
 
-def test_other_grading_alone_warns_and_names_both_systems(clean):
+def test_another_grading_alone_is_an_error_and_names_both_systems(clean):
     (finding,) = found(clean.assign(grading_system="Penn"), "grading_systems")
-    assert finding["severity"] == "warning"
+    assert finding["severity"] == "error"
     assert "Penn" in finding["message"]
     assert "ASTCT" in finding["message"]
 
