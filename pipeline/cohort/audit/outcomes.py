@@ -151,7 +151,5 @@ def too_few_events(material: Material) -> Iterator[Finding]:
 
 
 def _parameters(material: Material) -> int:
-    varying = [v for v in material.predictors if material.cohort[v.name].nunique() > 1]
-    return sum(
-        material.cohort[v.name].nunique() - 1 if v.kind == "categorical" else 1 for v in varying
-    )
+    levels = [(v.kind, material.cohort[v.name].nunique()) for v in material.predictors]
+    return sum(n - 1 if kind == "categorical" else 1 for kind, n in levels if n > 1)
