@@ -161,8 +161,9 @@ class RiskModel:
 
 
 def expit(log_odds: np.ndarray) -> np.ndarray:
-    """Risk from log-odds, without overflow."""
-    return np.exp(-np.logaddexp(0.0, -log_odds))
+    """Risk from log-odds, without overflow; missing stays missing."""
+    with np.errstate(invalid="ignore"):
+        return np.exp(-np.logaddexp(0.0, -log_odds))
 
 
 def _lowest_first(capped_by: tuple[int | None, ...]) -> list[int]:
