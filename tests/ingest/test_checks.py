@@ -42,7 +42,7 @@ def test_half_a_grade_is_refused_with_its_count(judge):
     ids=["long", "unit", "fractional range", "fractional threshold", "no range"],
 )
 def test_an_outcome_that_is_no_grade_keeps_its_fractions(judge, entry):
-    judge(**entry)
+    assert judge(**entry) is None
 
 
 def test_one_column_may_feed_two_facts_of_the_same_time(config_of, dictionary):

@@ -124,4 +124,4 @@ class _Bar:
         self.done = 0
 
     def close(self) -> None:
-        pass
+        """Leave the display as it is: it belongs to the caller."""
