@@ -158,6 +158,14 @@ def _studies(therapies: pd.DataFrame, settings: TherapyPrior) -> pd.DataFrame:
     parts = []
     for grade, column in (("1", "any_pct"), ("3", "ge3_pct")):
         part = usable[usable[column].notna()].copy()
+        # A row may be published, but this rate of it only recalled.
+        recalled = (
+            part["assumed_fields"]
+            .fillna("")
+            .str.split(";")
+            .map(lambda fields, name=column: name in fields)
+        )
+        part["evidence"] = part["evidence"].where(~recalled, "assumed")
         n = part["patients"].fillna(settings.patients_when_unknown).to_numpy(float)
         rate = part[column].to_numpy(float) / 100
         p = (rate * n + 0.5) / (n + 1)

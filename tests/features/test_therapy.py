@@ -23,7 +23,7 @@ def studies(*rows: dict) -> pd.DataFrame:
     usual = {
         "aliases": "", "modality": "car_t", "target": "CD19", "costimulation": "4-1BB",
         "step_up": 0, "disease": "LBCL", "patients": 100.0, "any_pct": 50.0, "ge3_pct": 10.0,
-        "grading_system": "ASTCT", "use": "rate", "evidence": "published",
+        "grading_system": "ASTCT", "use": "rate", "evidence": "published", "assumed_fields": "",
     }  # fmt: skip
     return pd.DataFrame([usual | row for row in rows])
 
@@ -69,6 +69,16 @@ def test_grade_two_lies_half_way_between_on_the_logit_scale_and_is_assumed():
     assert two.log_odds == pytest.approx((any_grade.log_odds + three.log_odds) / 2)
     assert two.evidence == "assumed"
     assert any_grade.evidence == "published"
+
+
+def test_a_recalled_rate_of_a_published_row_is_assumed():
+    whole, recalled = (
+        therapy_facts(studies({"therapy": "a", "assumed_fields": fields}), SETTINGS)
+        for fields in ("steroid_pct", "ge3_pct;steroid_pct")
+    )
+    assert recalled.rate("a", None, 3).evidence == "assumed"
+    assert recalled.rate("a", None, 3).sd > whole.rate("a", None, 3).sd
+    assert recalled.rate("a", None, 1) == whole.rate("a", None, 1)
 
 
 def test_a_product_without_its_own_rate_takes_its_relatives():
