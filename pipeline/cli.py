@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn
 
-from pipeline.config import read_config
+from pipeline.config_file import read_config
 from pipeline.display import Display
 from pipeline.errors import InputError
 from pipeline.runner import run_stages

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pipeline.config import read_config, read_yaml
+from pipeline.config_file import read_config, read_yaml
 from pipeline.errors import InputError
 
 CONTENT = {

@@ -6,7 +6,8 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
-from pipeline.config import Config, SyntheticSource, read_config
+from pipeline.config import Config, SyntheticSource
+from pipeline.config_file import read_config
 
 FILE = Path(__file__).parents[1] / "configs" / "default.yaml"
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.config import read_config
+from pipeline.config_file import read_config
 from pipeline.errors import InputError
 from pipeline.runner import Stage, run_stages
 

@@ -10,7 +10,7 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from pipeline.cohort.units import check_units
-from pipeline.config import read_yaml
+from pipeline.config_file import read_yaml
 from pipeline.errors import InputError, did_you_mean
 
 Role = Literal[

@@ -14,7 +14,8 @@ from pipeline.card.facts import collect
 from pipeline.card.plots import draw_plots
 from pipeline.card.render import to_html, to_markdown
 from pipeline.cohort.dictionary import Dictionary
-from pipeline.config import Config, Outcome, read_config
+from pipeline.config import Config, Outcome
+from pipeline.config_file import read_config
 from pipeline.evaluation.evaluate import evaluate
 from pipeline.evaluation.gate import judge
 

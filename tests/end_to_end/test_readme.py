@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pipeline.config import read_config
+from pipeline.config_file import read_config
 
 PROJECT = Path(__file__).parents[2]
 TEXT = (PROJECT / "README.md").read_text(encoding="utf-8")

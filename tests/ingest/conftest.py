@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from pipeline.cohort.dictionary import read_dictionary
-from pipeline.config import read_config
+from pipeline.config_file import read_config
 
 VARIABLES = Path(__file__).parents[2] / "configs" / "variables.yaml"
 CARD = dict.fromkeys(("title", "intended_use", "intended_users", "horizon", "population"), "test")

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from pipeline.cohort.dictionary import read_dictionary
-from pipeline.config import read_config
+from pipeline.config_file import read_config
 from pipeline.errors import InputError
 from pipeline.ingest.tables import input_files, read_tables
 

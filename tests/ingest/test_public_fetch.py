@@ -17,7 +17,7 @@ import yaml
 
 from pipeline import cli
 from pipeline.cohort.dictionary import read_dictionary
-from pipeline.config import read_config
+from pipeline.config_file import read_config
 from pipeline.errors import InputError
 from pipeline.ingest.public import download
 from pipeline.ingest.public.fetch import fetch_cohort

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pipeline.config import read_config
+from pipeline.config_file import read_config
 from pipeline.errors import InputError
 from pipeline.ingest.public.registry import read_public_cohort
 

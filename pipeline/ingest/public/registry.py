@@ -8,7 +8,8 @@ from urllib.parse import unquote, urlsplit
 
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError, model_validator
 
-from pipeline.config import CohortName, Section, read_yaml
+from pipeline.config import CohortName, Section
+from pipeline.config_file import read_yaml
 from pipeline.errors import InputError, did_you_mean
 
 Count = Annotated[int, Field(ge=1)]
