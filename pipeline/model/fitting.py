@@ -18,60 +18,36 @@ from pipeline.model.head import (
 from pipeline.model.imputation import fit_imputer
 from pipeline.model.interval import fit_uncertainty
 from pipeline.model.linear import is_coded
+from pipeline.model.patients import Patients
 from pipeline.model.recalibration import fit_shrunk
 from pipeline.model.risk_model import RiskModel, expit
 
 
 def fit_risk_model(
-    Z: np.ndarray,
-    Y: np.ndarray,
-    published: np.ndarray,
-    trends: list[int],
-    therapies: np.ndarray | None,
-    outcomes: dict[str, Outcome],
-    settings: Settings,
-    seed: int,
-    cohort: np.ndarray | None = None,
-    therapy_columns: np.ndarray | None = None,
-    published_sd: np.ndarray | None = None,
-    arms: np.ndarray | None = None,
+    patients: Patients, settings: Settings, seed: int, whole: np.ndarray | None = None
 ) -> RiskModel:
     """Fit all heads.
 
     Parameters
     ----------
-    Z : ndarray, shape (n, columns)
-        Model matrix, NaN where missing.
-    Y : ndarray of 0/1, shape (n, outcomes)
-    published : ndarray, shape (n, outcomes)
-        Therapy prior on the logit scale, NaN where there is none.
-    trends : list of int
-        Monotone constraint per column.
-    therapies : ndarray of str, shape (n,), or None
-        Canonical names.
-    cohort : ndarray of 0/1, shape (cohort, outcomes), optional
+    patients : Patients
+    settings : Settings
+    seed : int
+    whole : ndarray of 0/1, shape (cohort, outcomes), optional
         Outcomes of the whole cohort, where these patients are a resampling fold of it:
         whether enough is known to fit anything is then decided as for the whole.
-    therapy_columns : ndarray of bool, shape (columns,), optional
-        Columns that code the therapy: each gets a random intercept around its published rate.
-    published_sd : ndarray, shape (n, outcomes), optional
-        Standard deviation of the prior: a rate of which little is published may move further.
-    arms : ndarray of str, shape (n,), optional
-        Therapy in a disease, which is what a published rate speaks of.
     """
-    if therapy_columns is None:
-        therapy_columns = np.zeros(Z.shape[1], dtype=bool)
+    Z, Y, published, outcomes = patients.Z, patients.Y, patients.published, patients.outcomes
+    therapy_columns, trends = patients.therapy_columns, list(patients.trends)
     imputer = fit_imputer(Z, settings.factors, seed)
     filled, coded = imputer.fill(Z), is_coded(Z)
     rows = _tuning_rows(len(Z), settings.tuning_patients, seed)
     minimum = (settings.minimum_patients, settings.minimum_events)
-    whole = Y if cohort is None else cohort
+    whole = Y if whole is None else whole
     reasons, cases, effects, deviations = [], [], [], []
     # What is believed of a therapy's own rate is wider than of any other effect; 0/1 columns
     # are scaled by a half.
     belief_sd = np.where(therapy_columns, settings.therapy_sd / 2, settings.coefficient_sd)
-    if published_sd is None:
-        published_sd = np.zeros_like(published)
     margins = np.zeros((len(rows), len(outcomes)))
     for k in range(len(outcomes)):
         # A column of a matrix is a view, which LightGBM would copy with a warning.
@@ -83,11 +59,13 @@ def fit_risk_model(
         effects.append(np.zeros(Z.shape[1]))
         if reasons[k] is None and therapy_columns.any():
             codes = np.nan_to_num(Z[:, therapy_columns])
-            sd = _therapy_sd(codes, published_sd[:, k], settings.therapy_sd)
+            sd = _therapy_sd(codes, patients.published_sd[:, k], settings.therapy_sd)
             found = fit_shrunk(y, offset, codes, settings.deviation.intercept_sd, sd)
             effects[k][therapy_columns] = found
             offset = offset + codes @ found
-        cases.append(Cases(Z, filled, coded, trends, y, np.ascontiguousarray(offset)))
+        cases.append(
+            Cases(Z, filled, coded, list(patients.trends), y, np.ascontiguousarray(offset))
+        )
         fitted: Deviation | None = None
         if reasons[k] is None:
             fitted, margins[:, k] = fit_deviation(cases[k], rows, settings, seed)
@@ -95,9 +73,10 @@ def fit_risk_model(
     nested = _nested(outcomes) & np.array([d is not None for d in deviations])
     heads = tuple(
         _head(name, k, cases[k], effects[k], deviations, margins, nested[k], rows, published,
-              belief_sd, settings, reasons[k], arms)
+              belief_sd, settings, reasons[k], patients.arms)
         for k, name in enumerate(outcomes)
     )  # fmt: skip
+    therapies = patients.therapies
     seen = sorted({str(t) for t in therapies}) if therapies is not None else []
     return RiskModel(heads, imputer, _capped_by(outcomes), tuple(seen))
 

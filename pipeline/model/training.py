@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 
 from pipeline.cohort.dictionary import Dictionary
-from pipeline.config import Config, Outcome
-from pipeline.features.matrix import arm_names, build_matrix, prior_log_odds, values_of
+from pipeline.config import Config
 from pipeline.features.plan import FeaturePlan
 from pipeline.model.artifact import Artifact
 from pipeline.model.fitting import fit_risk_model
+from pipeline.model.patients import Patients
 from pipeline.model.risk_model import RiskModel
 
 
@@ -37,27 +37,8 @@ def train_artifact(
     provenance : dict
         Digests and names, kept with the model.
     """
-    values = values_of(cohort, plan)
-    Z = build_matrix(values, plan)
-    published, published_sd = prior_log_odds(values, plan)
-    therapies = None
-    if plan.facts is not None and plan.therapy is not None:
-        therapies = plan.facts.names(values[plan.therapy])
-    trends: list[int] = [column.trend for column in plan.columns]
-    Y = observed_outcomes(cohort, config.outcomes)
-    model = fit_risk_model(
-        Z,
-        Y,
-        published,
-        trends,
-        therapies,
-        config.outcomes,
-        config.model,
-        config.seed,
-        therapy_columns=plan.therapy_columns,
-        published_sd=published_sd,
-        arms=arm_names(values, plan),
-    )
+    patients = Patients.of(cohort, plan, config.outcomes)
+    model = fit_risk_model(patients, config.model, config.seed)
     read = {v.name for v in plan.variables} | {plan.therapy, plan.disease}
     facts = {
         "identifier": next(iter(dictionary.names("id")), None),
@@ -65,7 +46,7 @@ def train_artifact(
         "primary_outcome": config.primary_outcome,
         "interval_level": config.model.interval_level,
         "scoring": {
-            "leading": _leading(model, Z, published, plan, config.scoring.leading_variables),
+            "leading": _leading(model, patients, plan, config.scoring.leading_variables),
             "minimum_present": config.scoring.minimum_leading_present,
             "seen": _seen(cohort, plan),
         },
@@ -73,13 +54,6 @@ def train_artifact(
     }
     needed = Dictionary(v for v in dictionary if v.name in read)
     return Artifact(model, plan, needed, facts)
-
-
-def observed_outcomes(cohort: pd.DataFrame, outcomes: dict[str, Outcome]) -> np.ndarray:
-    """Whether each patient reached each outcome, 0/1 of shape (n, outcomes)."""
-    return np.column_stack(
-        [(cohort[o.column].to_numpy(float) >= o.at_least).astype(float) for o in outcomes.values()]
-    )
 
 
 def summarise(artifact: Artifact) -> dict[str, Any]:
@@ -111,9 +85,7 @@ def summarise(artifact: Artifact) -> dict[str, Any]:
     return {"heads": heads, "scoring": artifact.facts["scoring"] | {"seen": None}}
 
 
-def _leading(
-    model: RiskModel, Z: np.ndarray, published: np.ndarray, plan: FeaturePlan, count: int
-) -> list[str]:
+def _leading(model: RiskModel, patients: Patients, plan: FeaturePlan, count: int) -> list[str]:
     """Variables of the patient with the largest mean contribution over all heads.
 
     What a score contributes is shared out equally to the variables it is computed from: the
@@ -122,8 +94,8 @@ def _leading(
     """
     if not any(head.deviation for head in model.heads):
         return []
-    own = np.tile(np.arange(len(model.heads)), (len(Z), 1))
-    _, parts = model.contributions(Z, published, own, plan)
+    own = np.tile(np.arange(len(model.heads)), (len(patients), 1))
+    _, parts = model.contributions(patients.Z, patients.published, own, plan)
     size = np.abs(parts).mean(axis=(0, 2))[:-1]
     inputs = {score.name: score.variables for score in plan.scores}
     shares: dict[str, float] = {}

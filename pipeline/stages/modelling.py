@@ -47,7 +47,7 @@ def evaluate(job: Job) -> str:
     )
     table.to_parquet(job.out / "oof.parquet", index=False)
     truth = job.run / "ingest" / "truth.parquet"
-    therapy = procedure.therapies
+    therapy = procedure.patients.therapies
     found = evaluate_risks(
         table,
         None if therapy is None else pd.Series(therapy, index=patients),

@@ -12,8 +12,8 @@ from pipeline.model.head import choose_prior
 from pipeline.model.imputation import fit_imputer
 from pipeline.model.interval import fit_uncertainty
 from pipeline.model.linear import fit_linear, is_coded
+from pipeline.model.patients import observed_outcomes
 from pipeline.model.predict import predict
-from pipeline.model.training import observed_outcomes
 
 
 def figures(artifact, frame):

@@ -11,6 +11,7 @@ from pipeline.features.matrix import prior_log_odds, values_of
 from pipeline.model.artifact import write_artifact
 from pipeline.model.fitting import fit_risk_model
 from pipeline.model.head import choose_prior, shown_events, too_few
+from pipeline.model.patients import Patients
 from pipeline.model.predict import predict, predict_with_reasons
 from pipeline.model.risk_model import expit
 
@@ -43,8 +44,12 @@ def simulate(n, seed=0, outcomes=NESTED):
 
 def fit(Z, Y, published, outcomes=NESTED, cohort=None, **settings):
     settings = Model.model_validate(QUICK | settings)
-    trends = [0] * Z.shape[1]
-    return fit_risk_model(Z, Y, published, trends, None, outcomes, settings, 1, cohort)
+    columns = Z.shape[1]
+    patients = Patients(
+        Z, Y, published, np.zeros_like(published), None, None, (0,) * columns,
+        np.zeros(columns, dtype=bool), outcomes,
+    )  # fmt: skip
+    return fit_risk_model(patients, settings, 1, cohort)
 
 
 def risks(model, Z, published, sd=0.3):

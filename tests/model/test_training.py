@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
+from pipeline.model.patients import Patients
 from pipeline.model.training import _leading
 
 SOURCES = ["ldh", "age", "sex", "s_easix"]
@@ -12,6 +13,9 @@ PLAN = SimpleNamespace(
     scores=[SimpleNamespace(name="s_easix", variables=["ldh", "platelets"])],
     facts=None,
 )
+
+NONE = np.zeros((2, 1))
+TWO = Patients(np.zeros((2, 4)), NONE, NONE, NONE, None, None, (0,) * 4, np.zeros(4, bool), {})
 
 
 def model_with(sizes, fitted=True):
@@ -24,7 +28,7 @@ def model_with(sizes, fitted=True):
 
 
 def leading(sizes, count, fitted=True):
-    return _leading(model_with(sizes, fitted), np.zeros((2, 4)), np.zeros((2, 1)), PLAN, count)
+    return _leading(model_with(sizes, fitted), TWO, PLAN, count)
 
 
 def test_a_scores_contribution_is_shared_out_to_its_variables():

@@ -1,0 +1,90 @@
+"""What a fit reads of a cohort: one preparation for training and for resampling."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Self
+
+import numpy as np
+import pandas as pd
+
+from pipeline.config import Outcome
+from pipeline.features.matrix import arm_names, build_matrix, prior_log_odds, values_of
+from pipeline.features.plan import FeaturePlan
+
+
+@dataclass(frozen=True)
+class Patients:
+    """Patients as the fit sees them. Nothing here is learned from outcomes.
+
+    Attributes
+    ----------
+    Z : ndarray, shape (n, columns)
+        Model matrix, NaN where missing.
+    Y : ndarray of 0/1, shape (n, outcomes)
+    published, published_sd : ndarray, shape (n, outcomes)
+        Therapy prior on the logit scale, NaN where there is none, and its standard deviation:
+        a rate of which little is published may move further.
+    therapies : ndarray of str, shape (n,), or None
+        Canonical names.
+    arms : ndarray of str, shape (n,), or None
+        Therapy in a disease, which is what a published rate speaks of.
+    trends : tuple of int
+        Monotone constraint per column.
+    therapy_columns : ndarray of bool, shape (columns,)
+        Columns that code the therapy: each gets a random intercept around its published rate.
+    outcomes : dict of Outcome
+        In the order of the columns of ``Y``.
+    """
+
+    Z: np.ndarray
+    Y: np.ndarray
+    published: np.ndarray
+    published_sd: np.ndarray
+    therapies: np.ndarray | None
+    arms: np.ndarray | None
+    trends: tuple[int, ...]
+    therapy_columns: np.ndarray
+    outcomes: dict[str, Outcome]
+
+    @classmethod
+    def of(cls, cohort: pd.DataFrame, plan: FeaturePlan, outcomes: dict[str, Outcome]) -> Self:
+        """Prepare a cohort of canonical values and outcomes."""
+        values = values_of(cohort, plan)
+        published, published_sd = prior_log_odds(values, plan)
+        therapies = None
+        if plan.facts is not None and plan.therapy is not None:
+            therapies = plan.facts.names(values[plan.therapy])
+        return cls(
+            build_matrix(values, plan),
+            observed_outcomes(cohort, outcomes),
+            published,
+            published_sd,
+            therapies,
+            arm_names(values, plan),
+            tuple(column.trend for column in plan.columns),
+            plan.therapy_columns,
+            outcomes,
+        )
+
+    def __len__(self) -> int:
+        return len(self.Z)
+
+    def part(self, rows: np.ndarray) -> Self:
+        """The same for some of the patients."""
+        return replace(
+            self,
+            Z=self.Z[rows],
+            Y=self.Y[rows],
+            published=self.published[rows],
+            published_sd=self.published_sd[rows],
+            therapies=None if self.therapies is None else self.therapies[rows],
+            arms=None if self.arms is None else self.arms[rows],
+        )
+
+
+def observed_outcomes(cohort: pd.DataFrame, outcomes: dict[str, Outcome]) -> np.ndarray:
+    """Whether each patient reached each outcome, 0/1 of shape (n, outcomes)."""
+    return np.column_stack(
+        [(cohort[o.column].to_numpy(float) >= o.at_least).astype(float) for o in outcomes.values()]
+    )
