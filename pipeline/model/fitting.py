@@ -63,9 +63,7 @@ def fit_risk_model(
             found = fit_shrunk(y, offset, codes, settings.deviation.intercept_sd, sd)
             effects[k][therapy_columns] = found
             offset = offset + codes @ found
-        cases.append(
-            Cases(Z, filled, coded, list(patients.trends), y, np.ascontiguousarray(offset))
-        )
+        cases.append(Cases(Z, filled, coded, trends, y, np.ascontiguousarray(offset)))
         fitted: Deviation | None = None
         if reasons[k] is None:
             fitted, margins[:, k] = fit_deviation(cases[k], rows, settings, seed)
