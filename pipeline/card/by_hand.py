@@ -28,13 +28,14 @@ def formulas(artifact: Artifact) -> list[dict[str, Any]]:
         Per outcome ``outcome``; ``constant``; ``terms``: ``column``, ``part``, ``knots`` and
         ``slope``, where part 0 is the column's value and part j the j-th curved part of its
         restricted cubic spline; ``trees``: file to weight; ``therapy_effects``: column to
-        what is added to its published log-odds. Terms of slope 0 are left out.
+        what is added to the log-odds; ``rate_weight``: of the therapy's published log-odds,
+        1 unless the model was recalibrated. Terms of slope 0 are left out.
 
     Notes
     -----
-    Log-odds = published log-odds of the therapy + its effect + constant + sum of slope times
-    term + sum of weight times tree output, at most that of the next lower grade. Columns are
-    logarithms where the plan says so; missing values are filled first.
+    Log-odds = rate weight times published log-odds of the therapy + its effect + constant + sum
+    of slope times term + sum of weight times tree output, at most that of the next lower grade.
+    Columns are logarithms where the plan says so; missing values are filled first.
     """
     heads = artifact.model.heads
     columns = [column.name for column in artifact.plan.columns]
@@ -42,11 +43,13 @@ def formulas(artifact: Artifact) -> list[dict[str, Any]]:
 
 
 def _formula(head: Head, heads: tuple[Head, ...], columns: list[str]) -> dict[str, Any]:
-    constant, slopes, trees = head.a, defaultdict[_Term, float](float), {}
+    change = head.update
+    constant = change.alpha + change.rate_weight * head.a
+    slopes, trees = defaultdict[_Term, float](float), {}
     for weight, lender in zip(head.b, heads, strict=True):
         if weight == 0 or lender.deviation is None:
             continue
-        share = weight / _LEARNERS
+        share = change.deviation_weight * weight / _LEARNERS
         trees[f"trees_{lender.outcome}.txt"] = share
         for learner in (lender.deviation.ridge, lender.deviation.elastic_net):
             constant += share * _add(learner, share, slopes)
@@ -60,7 +63,10 @@ def _formula(head: Head, heads: tuple[Head, ...], columns: list[str]) -> dict[st
             if slope != 0
         ],
         "trees": trees,
-        "therapy_effects": {name: effect for name, effect in effects if effect != 0},
+        "therapy_effects": {
+            name: change.rate_weight * effect for name, effect in effects if effect != 0
+        },
+        "rate_weight": change.rate_weight,
     }
 
 

@@ -25,8 +25,9 @@ from pipeline.model.interval import Uncertainty
 from pipeline.model.linear import Basis, LinearLearner
 from pipeline.model.risk_model import RiskModel
 from pipeline.model.trees import Trees
+from pipeline.model.update import Update
 
-FORMAT = 2
+FORMAT = 3
 _MODEL_FILE = "model.json"
 
 
@@ -121,9 +122,10 @@ def _head_to_json(head: Head, folder: Path) -> dict[str, Any]:
     entry = {
         name: getattr(head, name)
         for name in Head.__dataclass_fields__
-        if name not in ("prior", "deviation", "uncertainty")
+        if name not in ("prior", "deviation", "uncertainty", "update")
     }
     entry["prior"] = asdict(head.prior)
+    entry["update"] = asdict(head.update)
     entry["deviation"] = None
     if head.deviation is not None:
         trees = head.deviation.trees
@@ -160,10 +162,12 @@ def _head_from_json(entry: dict[str, Any], folder: Path) -> Head:
             _linear(part["elastic_net"]),
         )
     uncertainty = Uncertainty(_basis(spread["basis"]), np.array(spread["root"]))
-    prior = Prior(**entry.pop("prior"))
+    prior, change = Prior(**entry.pop("prior")), entry.pop("update")
+    change["covariance"] = tuple(tuple(row) for row in change["covariance"])
     for name in ("b", "therapy_effects"):
         entry[name] = tuple(entry[name])
-    return Head(**entry, prior=prior, deviation=deviation, uncertainty=uncertainty)
+    return Head(**entry, prior=prior, deviation=deviation, uncertainty=uncertainty,
+                update=Update(**change))  # fmt: skip
 
 
 def _digest(text: str) -> str:

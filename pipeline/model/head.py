@@ -14,6 +14,7 @@ from pipeline.config import Deviation as Beliefs
 from pipeline.model.deviation import Deviation
 from pipeline.model.interval import Uncertainty
 from pipeline.model.recalibration import fit_recalibration
+from pipeline.model.update import Update
 
 # Fewer events, or patients without the event, are not counted in what leaves training.
 SMALLEST_SHOWN = 10
@@ -75,6 +76,8 @@ class Head:
     information : dict of str to float
         Per arm (therapy in a disease), what training tells of its rate: the sum of
         ``p (1 - p)`` over its patients. Empty where nothing was fitted.
+    update : Update
+        What a site's patients taught after training; nothing, in a model as trained.
     """
 
     outcome: str
@@ -88,6 +91,7 @@ class Head:
     why_not_fitted: str | None = None
     therapy_effects: tuple[float, ...] = ()
     information: dict[str, float] = field(default_factory=dict)
+    update: Update = field(default_factory=Update)
 
     def therapy_parts(self, Z: np.ndarray) -> np.ndarray:
         """What each column's therapy effect adds to the log-odds, shape (n, columns)."""
@@ -95,8 +99,12 @@ class Head:
             return np.zeros_like(Z)
         return np.nan_to_num(Z) * np.array(self.therapy_effects)
 
-    def log_odds(self, F: np.ndarray, Z: np.ndarray, published: np.ndarray) -> np.ndarray:
-        """Calibrated log-odds before coherence, shape (n,).
+    def terms(
+        self, F: np.ndarray, Z: np.ndarray, published: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Log-odds by the therapy alone, and what the findings add, each of shape (n,).
+
+        As trained, before coherence and before any update, which combines the two.
 
         Parameters
         ----------
@@ -107,7 +115,7 @@ class Head:
         """
         deviation = (F @ np.array(self.b)).mean(axis=1)
         own_rate = self.therapy_parts(Z).sum(axis=1)
-        return self.prior.log_odds(published) + own_rate + self.a + deviation
+        return self.prior.log_odds(published) + own_rate + self.a, deviation
 
     def sd(
         self, F: np.ndarray, filled: np.ndarray, prior_sd: np.ndarray, arms: np.ndarray | None
@@ -126,6 +134,8 @@ class Head:
             As ``features.matrix.arm_names`` returns them; None where no published rates are used.
         """
         own = np.hypot(self.uncertainty.sd(filled), (F @ np.array(self.b)).std(axis=1, ddof=1))
+        own = self.update.deviation_weight * own
+        prior_sd = self.update.rate_weight * prior_sd
         if self.prior.kind != "published":
             return own
         told = np.zeros(len(filled))

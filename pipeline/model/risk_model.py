@@ -83,12 +83,13 @@ class RiskModel:
         """
         filled = self.imputer.fill(Z)
         F = self._deviations(Z, filled)
-        each = np.column_stack(
-            [h.log_odds(F, Z, published[:, k]) for k, h in enumerate(self.heads)]
-        )
-        spread = np.column_stack(
-            [h.sd(F, filled, published_sd[:, k], arms) for k, h in enumerate(self.heads)]
-        )
+        terms = [h.terms(F, Z, published[:, k]) for k, h in enumerate(self.heads)]
+        each, spread = np.empty((2, len(Z), len(self.heads)))
+        for k, head in enumerate(self.heads):
+            each[:, k] = head.update.log_odds(*terms[k])
+            spread[:, k] = head.sd(F, filled, published_sd[:, k], arms)
+            if head.update.kind != "none":
+                spread[:, k] = np.hypot(spread[:, k], head.update.sd(*terms[k]))
         log_odds, bound_by = self._capped(each)
         low, high = limits(each, spread, level)
         # The interval is that of the head which gave the risk, and as coherent as the risks.
@@ -123,9 +124,19 @@ class RiskModel:
         own = np.zeros((len(Z), len(sources) + 1, len(self.heads)))
         for k, head in enumerate(self.heads):
             np.add.at(own[:, :, k].T, of_column, per_column[k].T)
-            own[:, -1, k] = head.prior.log_odds(published[:, k]) - head.prior.mean
+            beyond_mean = head.prior.log_odds(published[:, k]) - head.prior.mean
+            own[:, -1, k] = head.update.rate_weight * beyond_mean
         rows = np.arange(len(Z))[:, None]
         return base[bound_by], own[rows, :, bound_by].transpose(0, 2, 1)
+
+    def terms(self, Z: np.ndarray, published: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Each head's log-odds by the therapy alone and what findings add, (n, outcomes).
+
+        As trained: what an update combines, and is fitted on.
+        """
+        F = self._deviations(Z, self.imputer.fill(Z))
+        both = [h.terms(F, Z, published[:, k]) for k, h in enumerate(self.heads)]
+        return np.column_stack([r for r, _ in both]), np.column_stack([d for _, d in both])
 
     def _deviations(self, Z: np.ndarray, filled: np.ndarray) -> np.ndarray:
         Z, nothing = self.imputer.fill_complete(Z, filled), np.zeros((len(Z), 3))
@@ -143,8 +154,12 @@ class RiskModel:
         base, per_column = np.empty(len(self.heads)), []
         for k, head in enumerate(self.heads):
             parts = sum((b * f for b, f in zip(head.b, of_deviation, strict=True)), nothing)
-            base[k] = head.prior.mean + head.a + (parts[0, -1] if len(Z) else 0.0)
-            per_column.append(parts[:, :-1] + head.therapy_parts(Z))
+            rate, change = head.prior.mean + head.a, head.update
+            learned = parts[0, -1] if len(Z) else 0.0
+            base[k] = change.log_odds(np.array(rate), np.array(learned))
+            per_column.append(
+                change.deviation_weight * parts[:, :-1] + change.rate_weight * head.therapy_parts(Z)
+            )
         return base, per_column
 
     def _capped(self, each: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -13,6 +13,7 @@ from pipeline.features.plan import FeaturePlan
 from pipeline.model.artifact import Artifact
 from pipeline.model.fitting import fit_risk_model
 from pipeline.model.patients import Patients
+from pipeline.model.reference import reference_of
 from pipeline.model.risk_model import RiskModel
 
 
@@ -43,6 +44,10 @@ def train_artifact(
     facts = {
         "identifier": next(iter(dictionary.names("id")), None),
         "labels": {name: outcome.label for name, outcome in config.outcomes.items()},
+        "outcomes": {
+            name: {"column": outcome.column, "at_least": float(outcome.at_least)}
+            for name, outcome in config.outcomes.items()
+        },
         "primary_outcome": config.primary_outcome,
         "interval_level": config.model.interval_level,
         "scoring": {
@@ -50,6 +55,7 @@ def train_artifact(
             "minimum_present": config.scoring.minimum_leading_present,
             "seen": _seen(cohort, plan),
         },
+        "reference": reference_of(cohort, plan, model, patients, config.model.interval_level),
         "provenance": provenance,
     }
     needed = Dictionary(v for v in dictionary if v.name in read)

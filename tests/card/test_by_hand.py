@@ -7,6 +7,7 @@ import pytest
 
 from pipeline.card.by_hand import formulas
 from pipeline.model.linear import Basis, LinearLearner
+from pipeline.model.update import Update
 
 KNOTS = [1.0, 2.0, 4.0, 7.0]
 
@@ -30,7 +31,12 @@ def artifact() -> SimpleNamespace:
         )
         heads.append(
             SimpleNamespace(
-                outcome=outcome, a=0.25, b=b, deviation=deviation, therapy_effects=(0.0, 0.0, -0.4)
+                outcome=outcome,
+                a=0.25,
+                b=b,
+                deviation=deviation,
+                therapy_effects=(0.0, 0.0, -0.4),
+                update=Update(),
             )
         )
     columns = [SimpleNamespace(name=name) for name in ("flat", "ldh", "therapy=x")]
@@ -82,9 +88,23 @@ def test_trees_and_therapy_effects_are_named_with_their_weights(artifact):
     assert all(term["column"] != "flat" for term in second["terms"])
 
 
+def test_an_update_scales_what_the_sum_is_made_of(artifact):
+    plain = formulas(artifact)[1]
+    artifact.model.heads[1].update = Update("reweighted", -0.5, 0.75, 0.5)
+    updated = formulas(artifact)[1]
+    learned = plain["constant"] - 0.25
+    assert updated["constant"] == pytest.approx(-0.5 + 0.75 * 0.25 + 0.5 * learned)
+    assert updated["rate_weight"] == 0.75
+    assert updated["therapy_effects"] == {"therapy=x": -0.4 * 0.75}
+    for after, before in zip(updated["terms"], plain["terms"], strict=True):
+        assert after["slope"] == pytest.approx(0.5 * before["slope"])
+    assert updated["trees"]["trees_ge2.txt"] == pytest.approx(0.1)
+
+
 def test_a_prior_alone_is_its_constant(artifact):
     for head in artifact.model.heads:
         head.deviation, head.b, head.therapy_effects = None, (0.0, 0.0), ()
     assert formulas(artifact)[0] == {
         "outcome": "any", "constant": 0.25, "terms": [], "trees": {}, "therapy_effects": {},
+        "rate_weight": 1.0,
     }  # fmt: skip

@@ -145,7 +145,7 @@ def unknown_head_key(folder):
         (truncated_json, "is not whole JSON"),
         (binary, "is not whole JSON"),
         (a_list, "is not a model"),
-        (foreign_format, "has format 99. Expected format 2"),
+        (foreign_format, "has format 99. Expected format 3"),
         (unknown_head_key, "is not a whole model"),
         *((without(p), "is not a whole model") for p in ("heads", "plan", "imputer", "dictionary")),
     ],

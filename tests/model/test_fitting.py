@@ -147,7 +147,7 @@ def test_below_the_minimum_published_rates_move_in_the_large_only():
         assert head.deviation is None
         assert "prior alone" in head.why_not_fitted
         assert head.b == (0, 0, 0)
-        shift = head.log_odds(np.zeros((90, 3, 3)), Z, published[:, k]) - published[:, k]
+        shift = sum(head.terms(np.zeros((90, 3, 3)), Z, published[:, k])) - published[:, k]
         np.testing.assert_allclose(shift, head.a)
         # Observed and expected agree, but for the belief that holds the shift near zero.
         fitted_gap = abs(expit(published[:, k] + head.a).mean() - Y[:, k].mean())
