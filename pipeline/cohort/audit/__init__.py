@@ -3,6 +3,6 @@
 May import only the rest of ``pipeline.cohort``, ``pipeline.config`` and ``pipeline.errors``.
 """
 
-from pipeline.cohort.audit.auditing import audit_cohort
+from pipeline.cohort.audit.auditing import audit_cohort, audit_columns
 
-__all__ = ["audit_cohort"]
+__all__ = ["audit_cohort", "audit_columns"]

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline.cohort.audit import audit_cohort
+from pipeline.cohort.audit import audit_cohort, audit_columns
 from pipeline.config import Audit
 from tests.cohort.audit.clean import FULL, OUTCOMES, clean_cohort
 from tests.cohort.audit.faults import FAULTS
@@ -123,3 +123,20 @@ def test_time_on_a_small_cohort():
     start = time.perf_counter()
     audit(cohort, dictionary)
     assert time.perf_counter() - start < 1.5
+
+
+def test_columns_of_training_patients_are_judged_as_in_the_audit_of_these_patients():
+    cohort, dictionary = clean_cohort(400, 12)
+    rng = np.random.default_rng(12)
+    for name in ("golden lab", "a column twice", "labs filled with the median of the grade"):
+        cohort = FAULTS[name].plant(cohort, rng)
+    training = cohort.iloc[rng.permutation(400)[:320]]
+    by_column = audit_columns(training, dictionary, OUTCOMES, Audit(), seed=1)
+    whole = audit(training, dictionary)["findings"]
+    checks = {f.check for found in by_column.values() for f in found}
+    assert {"golden_feature", "near_identical", "filled_by_class"} <= checks
+    for column, found in by_column.items():
+        expected = [f for f in whole if f["column"] == column and f["check"] in checks]
+        assert sorted(f.check for f in found) == sorted(f["check"] for f in expected)
+    assert "golden_feature" in {f.check for f in by_column["crp"]}
+    assert by_column.keys() <= {v.name for v in dictionary if v.is_baseline_predictor}
