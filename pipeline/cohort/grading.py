@@ -17,6 +17,10 @@ from pipeline.cohort.signs import read_signs, where_certain
 from pipeline.errors import InputError
 
 FEVER = 38.0  # degrees Celsius
+# How long a drug is taken to hide a fever. Assumed, no consensus states it: tocilizumab blocks
+# for one to two weeks, a corticosteroid for days, an antipyretic for hours, and CRS lasts a
+# median of 3 to 10 days (data/therapies.csv). Later hypotension without fever is another event.
+MASKING_DAYS = 7.0
 # The record after infusion as a cohort names it.
 _RECORD = {
     "post_max_temperature": "temperature",
@@ -24,7 +28,19 @@ _RECORD = {
     "post_vasopressors": "vasopressors",
     "post_vasopressin": "vasopressin",
     "post_oxygen": "oxygen",
+    "post_fever_other_cause": "fever_other_cause",
+    "post_hypotension_other_cause": "hypotension_other_cause",
+    "post_hypoxia_other_cause": "hypoxia_other_cause",
+    "post_fever_masked": "fever_masked",
     "post_crs_death": "crs_death",
+}
+# The worst value that a sign not recorded may have had.
+_ASTCT_WORST = {
+    "temperature": 45,
+    "hypotension": 1,
+    "vasopressors": 2,
+    "vasopressin": 1,
+    "oxygen": 4,
 }
 
 
@@ -37,11 +53,12 @@ def astct_grade(signs: pd.DataFrame) -> pd.Series:
         Required: ``temperature`` (highest, degrees Celsius), ``hypotension`` (0/1),
         ``vasopressors`` (number, vasopressin not counted), ``oxygen`` (a level of
         ``signs.OXYGEN_LEVELS``; `signs.oxygen_level` derives it from device and flow).
-        Optional, 0/1, absent or missing means no: ``vasopressin``; ``fever_other_cause``,
-        ``hypotension_other_cause`` and ``hypoxia_other_cause`` (a sign with another cause
-        does not count; intubation to protect the airway and unchanged home CPAP belong
-        here); ``fever_masked`` (CRS was diagnosed with fever and an antipyretic or
-        anticytokine drug was given: fever is no longer needed); ``crs_death``.
+        Optional, 0/1: ``vasopressin`` (without the column: never given). Optional, 0/1,
+        absent or missing means no, as a clinician's judgement that was not made:
+        ``fever_other_cause``, ``hypotension_other_cause`` and ``hypoxia_other_cause`` (a sign
+        with another cause does not count; intubation to protect the airway and unchanged
+        home CPAP belong here); ``fever_masked`` (CRS was diagnosed and an antipyretic or
+        anticytokine drug hides its fever: fever is not needed); ``crs_death``.
 
     Returns
     -------
@@ -58,12 +75,7 @@ def astct_grade(signs: pd.DataFrame) -> pd.Series:
     Organ toxicity never changes the grade. Vasopressin alone counts as one vasopressor;
     the consensus does not say so in words.
     """
-    read = read_signs(signs, required=("temperature", "hypotension", "vasopressors", "oxygen"))
-    # Vasopressors are given for hypotension: none recorded, none needed.
-    read.loc[read["vasopressors"].isna() & (read["hypotension"] == 0), "vasopressors"] = 0
-    return where_certain(
-        _astct, read, {"temperature": 45, "hypotension": 1, "vasopressors": 2, "oxygen": 4}
-    )
+    return where_certain(_astct, _read_astct(signs), _ASTCT_WORST)
 
 
 def astct_from_record(cohort: pd.DataFrame) -> pd.Series:
@@ -73,7 +85,8 @@ def astct_from_record(cohort: pd.DataFrame) -> pd.Series:
     ----------
     cohort : DataFrame
         With ``post_max_temperature``, ``post_hypotension``, ``post_vasopressors`` and
-        ``post_oxygen``; ``post_vasopressin`` and ``post_crs_death`` where they exist.
+        ``post_oxygen``; where they exist, ``post_vasopressin``, ``post_crs_death``,
+        ``post_fever_masked`` and the three ``post_..._other_cause``.
 
     Notes
     -----
@@ -87,7 +100,12 @@ def astct_from_record(cohort: pd.DataFrame) -> pd.Series:
     return astct_grade(cohort[list(present)].rename(columns=present))
 
 
-def astct_from_days(days: pd.DataFrame, first_day: float = 0, last_day: float = 30) -> pd.DataFrame:
+def astct_from_days(
+    days: pd.DataFrame,
+    first_day: float = 0,
+    last_day: float = 30,
+    masking_days: float = MASKING_DAYS,
+) -> pd.DataFrame:
     """Grade patients by ASTCT 2019 from a table with one row per patient and day.
 
     Parameters
@@ -95,51 +113,71 @@ def astct_from_days(days: pd.DataFrame, first_day: float = 0, last_day: float = 
     days : DataFrame
         ``patient_id``, ``day`` (relative to infusion), the columns of `astct_grade`, and
         ``anticytokine`` (0/1: tocilizumab, siltuximab, anakinra, a corticosteroid or an
-        antipyretic on that day; optional). Signs that were not recorded on a day count as
-        absent on it.
+        antipyretic on that day; optional). A day without a row counts as free of signs.
     first_day, last_day : float
         The horizon, both included.
+    masking_days : float
+        How many days after a dose an absent fever is put down to the drug.
 
     Returns
     -------
     DataFrame
-        One row per patient of the table: ``patient_id``, ``crs_grade`` (maximum over the
-        horizon), ``crs_onset_day``, ``crs_duration_days`` (first to last day with CRS, both
-        counted; NaN without CRS), ``first_anticytokine_day``, ``unknown_days`` (days whose
-        grade a missing sign leaves open).
+        One row per patient of the table: ``patient_id``; ``crs_grade``, the maximum over the
+        horizon, NaN where a sign not recorded could make it higher or no day of the horizon
+        is known; ``crs_grade_at_least`` and ``crs_grade_at_most``, its bounds with signs not
+        recorded taken as absent and at their worst; ``crs_onset_day``; ``crs_duration_days``
+        (first to last day with CRS, both counted; NaN without CRS); ``first_anticytokine_day``
+        within the horizon; ``unknown_days`` (days whose grade a missing sign leaves open).
+
+    Raises
+    ------
+    InputError
+        If a column is missing, a patient or day is not stated, or a day has several rows.
+
+    Notes
+    -----
+    Treatment modifies fever: from the first day with a fever of CRS on, hypotension and
+    hypoxia count without fever as long as a drug acts, ``masking_days`` from its last dose.
+    A dose before the horizon (premedication, prophylaxis) acts in the same way, but opens no
+    gate by itself: that a prophylactic drug hid the only fever is a clinician's judgement,
+    stated as ``fever_masked``.
     """
-    for column in ("patient_id", "day"):
-        if column not in days.columns:
-            raise InputError("column is missing", column=column)
-    within = days[days["day"].between(first_day, last_day)].sort_values(["patient_id", "day"])
-    patient = within["patient_id"]
-    read = read_signs(within, required=("temperature", "hypotension", "vasopressors", "oxygen"))
-    febrile = (read["temperature"] >= FEVER) & (read["fever_other_cause"] == 0)
-    # Once CRS has shown itself by fever and has been treated, fever is no longer needed.
-    diagnosed = febrile.groupby(patient).cummax()
-    treated = (read["anticytokine"] == 1).groupby(patient).cummax()
-    read["fever_masked"] = np.maximum(read["fever_masked"], (diagnosed & treated).astype(float))
-    signs = within.assign(fever_masked=read["fever_masked"])
-    unknown = astct_grade(signs).isna()
-    grade = _astct(read.fillna(0.0))
+    _one_row_per_day(days)
+    days = days.sort_values(["patient_id", "day"], kind="stable").reset_index(drop=True)
+    patient, day = days["patient_id"], days["day"]
+    read = _read_astct(days)
+    drug = read["anticytokine"] == 1
+    last_dose = day.where(drug).groupby(patient).ffill()
+    acting = day - last_dose <= masking_days
+    within = day.between(first_day, last_day)
+
+    def graded(signs: pd.DataFrame) -> pd.Series:
+        diagnosed = (_febrile(signs) & within).groupby(patient).cummax()
+        masked = np.maximum(signs["fever_masked"], (diagnosed & acting).astype(float))
+        return _astct(signs.assign(fever_masked=masked))
+
+    low, high = graded(read.fillna(0.0)), graded(read.fillna(_ASTCT_WORST))
     frame = pd.DataFrame(
         {
-            "crs_grade": grade,
-            "crs_day": within["day"].where(grade >= 1),
-            "anticytokine_day": within["day"].where(read["anticytokine"] == 1),
-            "unknown": unknown,
+            "low": low,
+            "high": high,
+            "crs_day": day.where(low >= 1),
+            "anticytokine_day": day.where(drug),
+            "unknown": low != high,
         }
-    ).groupby(patient)
+    )[within].groupby(patient[within])
     by_patient = pd.DataFrame(
         {
-            "crs_grade": frame["crs_grade"].max(),
+            "crs_grade": frame["low"].max().where(frame["low"].max() == frame["high"].max()),
+            "crs_grade_at_least": frame["low"].max(),
+            "crs_grade_at_most": frame["high"].max(),
             "crs_onset_day": frame["crs_day"].min(),
             "crs_duration_days": frame["crs_day"].max() - frame["crs_day"].min() + 1,
             "first_anticytokine_day": frame["anticytokine_day"].min(),
             "unknown_days": frame["unknown"].sum(),
         }
     )
-    everyone = pd.Index(days["patient_id"].drop_duplicates(), name="patient_id")
+    everyone = pd.Index(patient.drop_duplicates(), name="patient_id")
     return by_patient.reindex(everyone).reset_index()
 
 
@@ -152,8 +190,9 @@ def lee_grade(signs: pd.DataFrame) -> pd.Series:
         Required: ``temperature``, ``hypotension``, ``vasopressors`` (number),
         ``high_dose_vasopressor`` (0/1), ``fio2`` (per cent, 21 on room air),
         ``ventilation`` (0/1), ``organ_toxicity`` and ``transaminitis`` (CTCAE grades, the
-        former without transaminitis). Optional: ``constitutional`` symptoms, ``vasopressin``
-        (counted as a vasopressor), the three ``..._other_cause`` flags, ``crs_death``.
+        former without transaminitis). Optional: ``vasopressin`` (counted as a vasopressor;
+        without the column: never given), ``constitutional`` symptoms, the three
+        ``..._other_cause`` flags, ``crs_death``.
 
     Returns
     -------
@@ -169,17 +208,51 @@ def lee_grade(signs: pd.DataFrame) -> pd.Series:
         "temperature": 45,
         "hypotension": 1,
         "vasopressors": 2,
+        "vasopressin": 1,
         "high_dose_vasopressor": 1,
         "fio2": 100,
         "ventilation": 1,
         "organ_toxicity": 4,
         "transaminitis": 4,
     }
-    return where_certain(_lee, read_signs(signs, required=tuple(worst)), worst)
+    required = tuple(sign for sign in worst if sign != "vasopressin")
+    return where_certain(_lee, read_signs(signs, required=required), worst)
+
+
+def _read_astct(signs: pd.DataFrame) -> pd.DataFrame:
+    read = read_signs(signs, required=("temperature", "hypotension", "vasopressors", "oxygen"))
+    # Vasopressors are given for hypotension: none recorded, none needed.
+    for drug in ("vasopressors", "vasopressin"):
+        read.loc[read[drug].isna() & (read["hypotension"] == 0), drug] = 0
+    return read
+
+
+def _febrile(signs: pd.DataFrame) -> pd.Series:
+    return (signs["temperature"] >= FEVER) & (signs["fever_other_cause"] == 0)
+
+
+def _one_row_per_day(days: pd.DataFrame) -> None:
+    for column in ("patient_id", "day"):
+        if column not in days.columns:
+            raise InputError("column is missing", column=column)
+        if days[column].isna().any():
+            raise InputError(
+                f"not stated in {int(days[column].isna().sum())} row(s)",
+                column=column,
+                expected="a patient and a day in every row",
+            )
+    repeated = int(days.duplicated(["patient_id", "day"]).sum())
+    if repeated:
+        raise InputError(
+            f"{repeated} row(s) repeat a day of the same patient",
+            column="day",
+            expected="one row per patient and day",
+            mend="keep the worst of each sign on each day",
+        )
 
 
 def _astct(signs: pd.DataFrame) -> pd.Series:
-    febrile = (signs["temperature"] >= FEVER) & (signs["fever_other_cause"] == 0)
+    febrile = _febrile(signs)
     pressors = signs["vasopressors"]
     by_pressure = np.select(
         [pressors >= 2, (pressors >= 1) | (signs["vasopressin"] == 1), signs["hypotension"] == 1],

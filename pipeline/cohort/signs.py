@@ -54,8 +54,9 @@ def read_signs(signs: pd.DataFrame, required: tuple[str, ...]) -> pd.DataFrame:
     signs : DataFrame
         Columns as `grading.astct_grade` and `grading.lee_grade` name them.
     required : tuple of str
-        Columns that must be there. Missing values stay missing in these; a flag that is not
-        required is 0 where it is absent or missing.
+        Columns that must be there. Missing values stay missing in these, and in
+        ``vasopressin`` where there is such a column; any other flag that is not required is 0
+        where it is absent or missing.
 
     Raises
     ------
@@ -83,7 +84,7 @@ def read_signs(signs: pd.DataFrame, required: tuple[str, ...]) -> pd.DataFrame:
         wrong = int((~read[column].isin([0, 1]) & read[column].notna()).sum())
         if wrong:
             raise InputError(f"not 0 or 1 in {wrong} row(s)", column=column, expected="0 or 1")
-        if column not in required:
+        if column not in (*required, "vasopressin"):
             read[column] = read[column].fillna(0.0)
     return read
 

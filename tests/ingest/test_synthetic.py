@@ -279,8 +279,71 @@ def test_oracle_discrimination_lies_in_the_proposed_ranges(large, facts):
 
 def test_the_grader_recovers_every_grade_from_the_record(large):
     cohort, _ = large
-    assert set(cohort["crs_grade"]) == {0, 1, 2, 3, 4}
+    assert set(cohort["crs_grade"]) == {0, 1, 2, 3, 4, 5}
     assert astct_from_record(cohort).equals(cohort["crs_grade"])
+
+
+OTHER_CAUSES = [f"post_{sign}_other_cause" for sign in ("fever", "hypotension", "hypoxia")]
+
+
+@pytest.mark.parametrize(
+    ("judgement", "grades", "too_high"),
+    [
+        (OTHER_CAUSES, {0, 1, 2, 3}, True),
+        (["post_fever_masked"], {2, 3, 4}, False),
+        (["post_crs_death"], {5}, False),
+    ],
+)
+def test_each_judgement_of_the_record_is_needed_for_some_grades(large, judgement, grades, too_high):
+    cohort, _ = large
+    known = cohort["crs_grade"]
+    graded = astct_from_record(cohort.drop(columns=judgement))
+    wrong = graded != known
+    assert set(known[wrong]) == grades
+    assert ((graded > known)[wrong] == too_high).all()
+
+
+def test_grade_0_holds_what_only_looks_like_crs(large):
+    none = large[0].query("crs_grade == 0")
+    fever = none["post_max_temperature"] >= 38
+    assert 0.05 < fever.mean() < 0.15
+    assert none.loc[fever, "post_fever_other_cause"].all()
+    assert 0.05 < none.loc[fever, "post_tocilizumab"].mean() < 0.3  # taken for CRS at first
+    assert (none["post_fever_masked"] == 1).any()
+    assert (none["post_vasopressors"] >= 2).any()
+    assert (none["post_oxygen"] == "positive pressure").any()
+
+
+def test_masked_crs_has_no_fever_and_had_prophylaxis(large):
+    cohort, _ = large
+    masked = cohort[cohort["post_fever_masked"] == 1]
+    assert (masked["post_max_temperature"] < 38).all()
+    assert (masked[["prophylactic_steroid", "prophylactic_tocilizumab"]].max(axis=1) == 1).all()
+    crs = cohort[(cohort["crs_grade"] >= 1) & (cohort["post_fever_masked"] == 0)]
+    assert (crs["post_max_temperature"] >= 38).all()
+
+
+def test_onset_lies_within_the_horizon(large):
+    onset = large[0]["crs_onset_day"].dropna()
+    assert onset.between(0, 30).all()
+    # Cut, not heaped up at the limit: as many checkpoint inhibitor onsets in the last two days
+    # as a log-normal density that hardly changes there would have.
+    late = onset[large[0]["therapy"].isin(["nivolumab", "pembrolizumab"])]
+    assert (late > 29.5).mean() < 0.15
+
+
+def test_the_course_leaves_baseline_and_outcome_alone(tmp_path):
+    for table in DATA.glob("*.csv"):
+        (tmp_path / table.name).write_bytes(table.read_bytes())
+    record = pd.read_csv(DATA / "record.csv", dtype=str, keep_default_na=False)
+    record.loc[record["variable"] == "post_infection", "grade_0"] = "90"
+    record.to_csv(tmp_path / "record.csv", index=False)
+    shipped, truth, _ = draw_cohort(source(), SEED, OUTCOMES, DATA)
+    changed, same_truth, _ = draw_cohort(source(), SEED, OUTCOMES, tmp_path)
+    assert changed["post_infection"].mean() > shipped["post_infection"].mean() + 0.2
+    before = ["crs_grade", *(name for name in shipped if DICTIONARY[name].timing == "baseline")]
+    pd.testing.assert_frame_equal(changed[before], shipped[before])
+    pd.testing.assert_frame_equal(same_truth, truth)
 
 
 def test_the_record_agrees_with_itself(large):
@@ -291,7 +354,8 @@ def test_the_record_agrees_with_itself(large):
     assert (cohort["post_peak_crp"] >= cohort["crp"].fillna(0)).all()
     assert (cohort["post_hypotension"] >= (cohort["post_vasopressors"] > 0)).all()
     assert (cohort["post_hypotension"] >= cohort["post_fluids"]).all()
-    by_grade = cohort.groupby("crs_grade")[
+    graded = cohort[cohort["crs_grade"] <= 4]  # too few die to compare shares
+    by_grade = graded.groupby("crs_grade")[
         ["post_tocilizumab", "post_steroid", "post_icu", "post_peak_il6"]
     ].mean()
     assert (by_grade.diff().dropna() > 0).all(axis=None)
@@ -383,8 +447,20 @@ def test_only_outcomes_on_the_grade_have_a_truth():
         "icu": Outcome(column="post_icu", at_least=1, label="Intensive care"),
         "ge4": Outcome(column="crs_grade", at_least=4, label="Grade 4"),
         "fatal": Outcome(column="crs_grade", at_least=5, label="Grade 5"),
+        "beyond": Outcome(column="crs_grade", at_least=6, label="No such grade"),
     }
     cohort, truth, _ = draw_cohort(source(5000), SEED, outcomes, DATA)
-    assert list(truth.columns) == ["patient_id", "risk_ge4", "risk_fatal"]
-    assert (truth["risk_fatal"] == 0).all()
-    assert truth["risk_ge4"].mean() == pytest.approx((cohort["crs_grade"] >= 4).mean(), abs=0.01)
+    assert list(truth.columns) == ["patient_id", "risk_ge4", "risk_fatal", "risk_beyond"]
+    assert (truth["risk_beyond"] == 0).all()
+    for name, grade in (("ge4", 4), ("fatal", 5)):
+        risk = truth[f"risk_{name}"]
+        margin = 4 * np.sqrt((risk * (1 - risk)).sum())
+        assert abs((cohort["crs_grade"] >= grade).sum() - risk.sum()) < margin
+
+
+def test_a_stated_share_of_the_gravest_crs_is_fatal(large, facts):
+    grades = large[0]["crs_grade"]
+    share = facts.settings["ge5_share_of_ge4"]
+    critical = int((grades >= 4).sum())
+    expected = norm.ppf(0.9995) * np.sqrt(share * (1 - share) / critical)
+    assert (grades == 5).sum() / critical == pytest.approx(share, abs=expected)

@@ -56,14 +56,14 @@ class Generator:
         """Yield cohort and truth in blocks of 10,000 patients; the last may be shorter."""
         for number, start in enumerate(range(0, self.source.patients, BLOCK), start=1):
             patients = min(BLOCK, self.source.patients - start)
-            yield self._block(self._stream(number), start, patients)
+            yield self._block(number, start, patients)
 
-    def _stream(self, number: int) -> np.random.Generator:
-        return np.random.default_rng(np.random.SeedSequence(self._seed, spawn_key=(number,)))
+    def _stream(self, *key: int) -> np.random.Generator:
+        return np.random.default_rng(np.random.SeedSequence(self._seed, spawn_key=key))
 
-    def _block(
-        self, rng: np.random.Generator, start: int, patients: int
-    ) -> tuple[pd.DataFrame, pd.DataFrame]:
+    def _block(self, number: int, start: int, patients: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+        # The course has a stream of its own: what is assumed of it leaves the baseline alone.
+        rng, course = self._stream(number), self._stream(number, 1)
         population, targets = self.population, self.facts.targets
         site, arm, year = self.design.draw(rng, patients)
         scores = population.scores(rng, patients)
@@ -71,7 +71,7 @@ class Generator:
         baseline = population.values(self.missingness.as_recorded(scores, arm), levels, arm)
         x = self.severity.predictors(scores, levels)
         grade = self.severity.draw(rng, x, arm, site, year)
-        record = draw_record(rng, self.facts, grade, arm, baseline)
+        record = draw_record(course, self.facts, grade, arm, baseline)
         recorded = self.missingness.draw(rng, scores, site, arm)
         for name in baseline:
             column = population.column.get(name)

@@ -13,7 +13,7 @@ from pipeline.errors import InputError
 
 FACTORS = ["inflammation", "marrow_reserve", "burden"]
 CELL_THERAPIES = ("car_t", "tcr_t", "til")
-_GRADES = [f"grade_{grade}" for grade in range(5)]
+_GRADES = [f"grade_{grade}" for grade in range(6)]
 _COLUMNS = {  # file: text columns, number columns (empty cells are NaN)
     "generator_targets.csv": (
         ["therapy", "disease", "reason", "source", "evidence"],
@@ -56,7 +56,7 @@ class Facts:
     effects, covariates : DataFrame
         Effects on severity; shares of the levels of categorical variables.
     record : dict of (str, str) to ndarray
-        By (variable, what): figures of the course for grades 0 to 4.
+        By (variable, what): figures of the course for grades 0 to 5.
     settings : dict of str to float
         Single numbers.
     """

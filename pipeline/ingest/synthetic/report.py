@@ -13,6 +13,7 @@ from scipy.special import ndtri
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
+from pipeline.cohort.grading import astct_from_record
 from pipeline.config import Outcome, SyntheticSource
 from pipeline.ingest.synthetic.cohort import Generator, draw_cohort
 from pipeline.ingest.synthetic.facts import Facts, read_facts
@@ -43,7 +44,8 @@ def measure(data: Path, per_arm: int = 20_000, seed: int = 20260) -> dict[str, p
     Returns
     -------
     dict of str to DataFrame
-        ``rates``, ``labs``, ``missing``, ``effects``, ``discrimination`` and ``easix``.
+        ``rates``, ``labs``, ``missing``, ``effects``, ``discrimination``, ``easix`` and
+        ``recovery``.
     """
     facts = read_facts(data)
     patients = per_arm * len(facts.targets)
@@ -60,6 +62,7 @@ def measure(data: Path, per_arm: int = 20_000, seed: int = 20260) -> dict[str, p
         "effects": effects(complete, Generator(plain, seed, {}, data)),
         "discrimination": discrimination(cohort, truth, facts),
         "easix": easix(cohort, facts),
+        "recovery": recovery(cohort),
     }
 
 
@@ -224,6 +227,23 @@ def easix(cohort: pd.DataFrame, facts: Facts) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["therapies", "outcome", "odds_ratio"])
 
 
+def recovery(cohort: pd.DataFrame) -> pd.DataFrame:
+    """Grade the record after infusion, whole and without its judgements, in per cent right."""
+    other_causes = [f"post_{sign}_other_cause" for sign in ("fever", "hypotension", "hypoxia")]
+    known = cohort["crs_grade"]
+    rows = []
+    for label, without in (
+        ("all of the record", []),
+        ("without attribution to other causes", other_causes),
+        ("without the judgement that a fever was masked", ["post_fever_masked"]),
+        ("without the cause of death", ["post_crs_death"]),
+    ):
+        graded = astct_from_record(cohort.drop(columns=without))
+        shares = [graded == known, graded > known, graded < known]
+        rows.append((label, *(float(100 * share.mean()) for share in shares)))
+    return pd.DataFrame(rows, columns=["graded_from", "right", "too_high", "too_low"])
+
+
 def _logistic(design: np.ndarray, event: np.ndarray) -> np.ndarray:
     model = LogisticRegression(C=1e6, fit_intercept=False, solver="newton-cholesky", max_iter=100)
     return np.asarray(model.fit(design, event).coef_[0])
@@ -256,6 +276,8 @@ def to_markdown(measured: dict[str, pd.DataFrame]) -> str:
         _table(measured["discrimination"], 3),
         "### EASIX, which is no input: odds ratio per doubling",
         _table(measured["easix"], 2),
+        "### Grades recovered from the record (per cent of patients)",
+        _table(measured["recovery"], 2),
     ]
     return "\n\n".join(parts)
 

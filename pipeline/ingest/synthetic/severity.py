@@ -1,6 +1,6 @@
 """How severe CRS becomes: a latent severity, calibrated on the published rates.
 
-For thresholds k = 1..4 (grade k or higher),
+For thresholds k = 1..5 (grade k or higher),
 
     logit P(grade >= k | x, c, y, u) = a_k(arm) + b_k' x + c + t_k d y + u
 
@@ -25,9 +25,9 @@ from pipeline.ingest.synthetic.baseline import Population
 from pipeline.ingest.synthetic.design import Design
 from pipeline.ingest.synthetic.facts import Facts
 
-GRADES = np.arange(1, 5)
+GRADES = np.arange(1, 6)
 # How far along the line from "any" to "3 or higher" the effects on each threshold lie.
-POSITION = np.array([0.0, 0.5, 1.0, 1.0])
+POSITION = np.array([0.0, 0.5, 1.0, 1.0, 1.0])
 _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(15)
 _WEIGHTS = _WEIGHTS / _WEIGHTS.sum()
 _CALIBRATION_PATIENTS = 8192
@@ -44,16 +44,19 @@ def expected_risk(mean: np.ndarray, variance: np.ndarray) -> np.ndarray:
 
 
 def target_rates(facts: Facts) -> np.ndarray:
-    """Return P(grade >= k) by arm, shape ``(arms, 4)``.
+    """Return P(grade >= k) by arm, shape ``(arms, 5)``.
 
     Grade 2 or higher is seldom published: it lies between any and 3 or higher on the logit
-    scale. Grade 4 is a share of grade 3 or higher. Both are assumed, in `settings`.
+    scale. Grade 4 or higher is a share of grade 3 or higher, grade 5 one of grade 4 or higher.
+    All three are assumed, in `settings`.
     """
     any_crs = facts.targets["any_pct"].to_numpy() / 100
     severe = facts.targets["ge3_pct"].to_numpy() / 100
     between = facts.settings["ge2_logit_position"]
     moderate = expit((1 - between) * logit(any_crs) + between * logit(severe))
-    return np.column_stack([any_crs, moderate, severe, facts.settings["ge4_share_of_ge3"] * severe])
+    critical = facts.settings["ge4_share_of_ge3"] * severe
+    fatal = facts.settings["ge5_share_of_ge4"] * critical
+    return np.column_stack([any_crs, moderate, severe, critical, fatal])
 
 
 class Severity:
@@ -67,10 +70,10 @@ class Severity:
 
     Attributes
     ----------
-    coefficients : ndarray, shape (2, effects, 4)
+    coefficients : ndarray, shape (2, effects, 5)
         Log-odds for engagers (0) and cell therapies (1), by effect and threshold.
-    intercepts : ndarray, shape (arms, 4)
-    nuisance_mean, nuisance_variance : ndarray, shape (arms, 4)
+    intercepts : ndarray, shape (arms, 5)
+    nuisance_mean, nuisance_variance : ndarray, shape (arms, 5)
         Of centre, year and frailty together, over the patients of an arm.
     """
 
@@ -119,7 +122,7 @@ class Severity:
         site: np.ndarray,
         year: np.ndarray,
     ) -> np.ndarray:
-        """Draw each patient's CRS grade, 0 to 4."""
+        """Draw each patient's CRS grade, 0 to 5."""
         shift = self.design.site_effect[site] + self.frailty_sd * rng.standard_normal(len(arm))
         log_odds = (
             self.log_odds(x, arm) + shift[:, None] + self.drift * (year - self._year_mean)[:, None]
@@ -128,7 +131,7 @@ class Severity:
         return (logit(rng.random(len(arm)))[:, None] < nested).sum(axis=1).astype(float)
 
     def log_odds(self, x: np.ndarray, arm: np.ndarray) -> np.ndarray:
-        """Return ``a + b'x`` for each threshold, shape ``(patients, 4)``."""
+        """Return ``a + b'x`` for each threshold, shape ``(patients, 5)``."""
         by_kind = np.stack([x @ self.coefficients[0], x @ self.coefficients[1]])
         return self.intercepts[arm] + by_kind[self.cell[arm], np.arange(len(arm))]
 

@@ -69,7 +69,7 @@ def _linear_predictor(
     tilt: np.ndarray,
     arm: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and variance of ``a + b'x`` given what is recorded, each ``(patients, 4)``."""
+    """Mean and variance of ``a + b'x`` given what is recorded, each ``(patients, 5)``."""
     population = severity.population
     effects = population.facts.effects
     per_sd = (effects["contrast"] == "per SD").to_numpy()
