@@ -35,7 +35,7 @@ _RECORD = {
     "post_crs_death": "crs_death",
 }
 # The worst value that a sign not recorded may have had.
-_ASTCT_WORST = {
+_ASTCT_WORST: dict[str, float] = {
     "temperature": 45,
     "hypotension": 1,
     "vasopressors": 2,
