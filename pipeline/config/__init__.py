@@ -6,7 +6,7 @@ and a test keeps the two equal. It imports nothing but ``pipeline.errors``.
 """
 
 from pipeline.config.audit import Audit
-from pipeline.config.evaluation import Evaluation, Explanation
+from pipeline.config.evaluation import Evaluation, Explanation, Subgroups
 from pipeline.config.modelling import (
     Deviation,
     ElasticNet,
@@ -53,6 +53,7 @@ __all__ = [
     "Ridge",
     "Scoring",
     "Section",
+    "Subgroups",
     "SyntheticSource",
     "Table",
     "TableSource",

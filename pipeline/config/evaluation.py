@@ -9,6 +9,42 @@ from pydantic import Field, model_validator
 from pipeline.config.section import Section
 
 
+class Subgroups(Section):
+    """Groups of patients that are judged by themselves.
+
+    Attributes
+    ----------
+    by : dict of str to list of float
+        A column of the cohort, or an attribute of the therapy such as ``therapy_modality``:
+        an empty list takes its levels, limits make bands of a numeric one. What the cohort
+        does not hold is skipped, and the evaluation says so.
+    minimum_patients, minimum_events : int
+        Smallest group, and smallest number of events and of non-events in it, that gets
+        figures: below, they would be noise with a name.
+    """
+
+    by: dict[str, list[float]] = Field(
+        default_factory=lambda: {
+            "sex": [],
+            "age": [18.0, 65.0],
+            "race": [],
+            "ethnicity": [],
+            "disease": [],
+            "therapy_modality": [],
+            "site": [],
+        }
+    )
+    minimum_patients: int = Field(default=50, ge=1)
+    minimum_events: int = Field(default=20, ge=1)
+
+    @model_validator(mode="after")
+    def _limits_rise(self) -> Self:
+        for name, limits in self.by.items():
+            if sorted(set(limits)) != limits:
+                raise ValueError(f"by.{name}: limits of bands must rise")
+        return self
+
+
 class Evaluation(Section):
     """How the risks are judged."""
 
@@ -20,6 +56,7 @@ class Evaluation(Section):
     thresholds: dict[str, list[Annotated[float, Field(gt=0, lt=1)]]] = Field(default_factory=dict)
     net_benefit: tuple[float, float] = (0.01, 0.60)
     therapy_only_sd: float = Field(default=0.25, gt=0)
+    subgroups: Subgroups = Field(default_factory=Subgroups)
     minimum_cell: int = Field(default=10, ge=1)
     processes: int = Field(default=2, ge=1)
 

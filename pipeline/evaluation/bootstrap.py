@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,40 @@ LEAST_ROWS = 16
 # Replicates without an event, say, have no AUROC. Beyond this share of undefined replicates the
 # rest is a selection, and its percentiles are no interval.
 TOLERATED_UNDEFINED = 0.05
+
+Replicates = dict[str, np.ndarray]
+
+
+def replicates(
+    measures: Mapping[str, Callable[[np.ndarray], Replicates]],
+    n: int,
+    bootstrap: int,
+    seed: int,
+    clusters: np.ndarray | None = None,
+) -> dict[str, Replicates]:
+    """Run every measure over all blocks of weights.
+
+    Parameters
+    ----------
+    measures : mapping of str to callable
+        Each takes weights, shape (b, n), and returns figures, each of shape (b,) or (b, k).
+    n, bootstrap, seed, clusters
+        As in `weight_blocks`.
+
+    Returns
+    -------
+    dict of dict of ndarray, shape (1 + bootstrap,) or (1 + bootstrap, k)
+        By measure and figure; the first row is the data themselves.
+    """
+    parts: dict[str, dict[str, list[np.ndarray]]] = {name: defaultdict(list) for name in measures}
+    for weights in weight_blocks(n, bootstrap, seed, clusters):
+        for name, measure in measures.items():
+            for figure, values in measure(weights).items():
+                parts[name][figure].append(values)
+    return {
+        name: {figure: np.concatenate(values) for figure, values in found.items()}
+        for name, found in parts.items()
+    }
 
 
 def weight_blocks(
@@ -51,6 +86,11 @@ def weight_blocks(
         if first == 0:
             block[0] = 1.0
         yield block
+
+
+def summaries(values: Replicates, level: float, reasons: Mapping[str, str]) -> dict[str, Any]:
+    """Return `summary` of each figure, with the reason why it may be undefined."""
+    return {k: summary(v, level, reasons.get(k, "undefined here")) for k, v in values.items()}
 
 
 def summary(values: np.ndarray, level: float, reason: str = "undefined here") -> dict[str, Any]:

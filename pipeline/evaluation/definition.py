@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
 
 from pipeline.config import Evaluation
+from pipeline.evaluation.grouping import Grouping
 from pipeline.evaluation.overall import SMALLEST_RISK
 from pipeline.evaluation.performance import FIGURES
 
 
 def definition(
-    oof: pd.DataFrame, cluster: pd.Series | None, settings: Evaluation
+    oof: pd.DataFrame,
+    cluster: pd.Series | None,
+    settings: Evaluation,
+    groupings: Sequence[Grouping] = (),
 ) -> dict[str, Any]:
     """Return the definitions, with the numbers that this run used.
 
@@ -23,7 +28,11 @@ def definition(
     cluster : Series or None
         What was resampled as a whole, instead of patients.
     settings : Evaluation
+    groupings : sequence of Grouping
+        By which subgroups were formed.
     """
+    formed = {grouping.variable for grouping in groupings}
+    absent = [name for name in settings.subgroups.by if name not in formed]
     folds, repeats = oof["fold"].nunique(), oof["repeat"].nunique()
     unit = "patients" if cluster is None else f"{cluster.nunique()} clusters, whole"
     return {
@@ -60,6 +69,14 @@ def definition(
             "small estimate"
         ),
         "net_benefit": "TP/n - FP/n * threshold / (1 - threshold), pooled out-of-fold risks",
+        "subgroups": (
+            "the model's out-of-fold risks judged within each group; intervals from resampling "
+            "the group's own patients; groups of fewer than "
+            f"{settings.subgroups.minimum_patients} patients, or with fewer than "
+            f"{settings.subgroups.minimum_events} events or non-events, have no figures; many "
+            "groups are looked at, and some will stand out by chance"
+        ),
+        "subgroups_not_in_cohort": absent,
         "clipped": f"risks nearer to 0 or 1 than {SMALLEST_RISK:g}, moved there for log-loss and "
         "calibration only; counted as patients, over all models",
         "suppression": f"counts under {settings.minimum_cell}, and what would reveal them, "

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any
 
@@ -13,28 +12,29 @@ import pandas as pd
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from pipeline.config import Evaluation
-from pipeline.evaluation.bootstrap import summary, weight_blocks
+from pipeline.evaluation.bootstrap import Replicates, replicates, summaries, summary
 from pipeline.evaluation.classification import (
     classification_figures,
     count_alerts,
     smallest_cell,
 )
 from pipeline.evaluation.definition import definition
-from pipeline.evaluation.oof import OutOfFold, read_outcome
+from pipeline.evaluation.grouping import Grouping
+from pipeline.evaluation.oof import OutOfFold, aligned, read_outcome
 from pipeline.evaluation.overall import clipped as clipped_risk
 from pipeline.evaluation.performance import (
     FIGURES,
-    RANKING,
-    RANKING_WITHIN,
     UNDEFINED,
     performance,
+    ranks_nobody,
 )
+from pipeline.evaluation.subgroups import hidden_cells, subgroup_tables
+from pipeline.evaluation.suppression import unless_small
 from pipeline.evaluation.tables import (
     band,
     curve_table,
     group_table,
     threshold_table,
-    unless_small,
 )
 from pipeline.evaluation.truth import (
     calibration_to_truth,
@@ -48,8 +48,6 @@ COMPARED = ("log_loss", "brier", "auroc", "auroc_within_therapy")
 CURVE_POINTS = 50
 NET_BENEFIT_STEP = 0.01
 
-Replicates = dict[str, np.ndarray]
-
 
 def evaluate(
     oof: pd.DataFrame,
@@ -58,6 +56,7 @@ def evaluate(
     settings: Evaluation,
     seed: int,
     truth: pd.DataFrame | None = None,
+    groupings: Sequence[Grouping] = (),
 ) -> dict[str, Any]:
     """Judge out-of-fold risks: the content of ``evaluation.json``.
 
@@ -75,6 +74,8 @@ def evaluate(
         Of the bootstrap.
     truth : DataFrame, optional
         ``patient_id`` and ``risk_<outcome>``, the true risk given the baseline.
+    groupings : sequence of Grouping
+        Divisions of the patients into subgroups that are judged by themselves.
 
     Returns
     -------
@@ -88,10 +89,10 @@ def evaluate(
         If the table is malformed (see `read_outcome`) or lacks a patient's therapy, cluster
         or truth.
     """
-    outcomes = list(dict.fromkeys(oof["outcome"]))
+    read = {str(name): read_outcome(oof, name) for name in dict.fromkeys(oof["outcome"])}
+    hidden = hidden_cells(read, groupings, settings.minimum_cell)
     tasks = []
-    for outcome in outcomes:
-        data = read_outcome(oof, outcome)
+    for outcome, data in read.items():
         tasks.append(
             joblib.delayed(_evaluate_outcome)(
                 data,
@@ -102,13 +103,15 @@ def evaluate(
                 settings.thresholds.get(outcome, []),
                 seed,
                 _true_risk(truth, outcome, data.patient_id),
+                groupings,
+                hidden[outcome],
             )
         )
     with joblib.parallel_config("loky", inner_max_num_threads=1):
-        results = joblib.Parallel(n_jobs=min(settings.processes, len(outcomes)))(tasks)
+        results = joblib.Parallel(n_jobs=min(settings.processes, len(read)))(tasks)
     return {
-        "definition": definition(oof, cluster, settings),
-        "outcomes": dict(zip(outcomes, results, strict=True)),
+        "definition": definition(oof, cluster, settings, groupings),
+        "outcomes": dict(zip(read, results, strict=True)),
     }
 
 
@@ -120,6 +123,8 @@ def _evaluate_outcome(
     thresholds: list[float],
     seed: int,
     truth: np.ndarray | None,
+    groupings: Sequence[Grouping],
+    hidden: Sequence[np.ndarray],
 ) -> dict[str, Any]:
     n, events = len(data.observed), int(data.observed.sum())
     if n == 0:
@@ -134,12 +139,13 @@ def _evaluate_outcome(
     measures = _measures(data, strata, steps, grid, curve_at, truth)
     # One thread, so that sums are taken in the same order whatever the processes.
     with threadpool_limits(1):
-        drawn = _replicates(measures, n, settings.bootstrap, seed, clusters)
+        drawn = replicates(measures, n, settings.bootstrap, seed, clusters)
+        groups = subgroup_tables(data, strata, groupings, hidden, settings, seed)
     models = {name: drawn[f"models.{name}"] for name in data.risks}
     benefit = drawn["net_benefit"]
     curve = models["model"].pop("curve")
-    ranks_nobody = {name: _ranks_nobody(data, name, strata) for name in models}
-    for name, figures in ranks_nobody.items():
+    flat = {name: ranks_nobody(data, name, strata) for name in models}
+    for name, figures in flat.items():
         models[name] |= {figure: np.full(1 + settings.bootstrap, np.nan) for figure in figures}
     return {
         "n": n,
@@ -148,14 +154,14 @@ def _evaluate_outcome(
         "abstained": unless_small(data.abstained, minimum),
         "clipped": unless_small(_clipped(data), minimum),
         "models": {
-            name: _summaries(values, level, UNDEFINED | ranks_nobody[name])
+            name: summaries(values, level, UNDEFINED | flat[name])
             for name, values in models.items()
         },
         "differences": {
-            name: _summaries(
+            name: summaries(
                 {k: models["model"][k] - values[k] for k in COMPARED},
                 level,
-                UNDEFINED | ranks_nobody[name] | ranks_nobody["model"],
+                UNDEFINED | flat[name] | flat["model"],
             )
             for name, values in models.items()
             if name != "model"
@@ -178,6 +184,7 @@ def _evaluate_outcome(
                 if name != "model"
             },
         },
+        "subgroups": groups,
         "truth": None if truth is None else _truth(drawn, data.risks, level),
     }
 
@@ -209,17 +216,9 @@ def _hidden(data: OutOfFold, minimum: int) -> dict[str, Any]:
         "calibration_groups": [],
         "thresholds": [],
         "net_benefit": None,
+        "subgroups": [],
         "truth": None,
     }
-
-
-def _ranks_nobody(data: OutOfFold, model: str, strata: np.ndarray | None) -> dict[str, str]:
-    """Figures of ranking that a model's risks do not have, each with the reason."""
-    if data.constant_within_folds(model):
-        return dict.fromkeys(RANKING, "risks are constant within folds")
-    if strata is not None and data.constant_within_folds(model, strata):
-        return dict.fromkeys(RANKING_WITHIN, "risks are constant within therapy and fold")
-    return {}
 
 
 def _clipped(data: OutOfFold) -> int:
@@ -263,31 +262,6 @@ def _measures(
     return measures
 
 
-def _replicates(
-    measures: dict[str, Callable[[np.ndarray], Replicates]],
-    n: int,
-    bootstrap: int,
-    seed: int,
-    clusters: np.ndarray | None,
-) -> dict[str, Replicates]:
-    """Run every measure over all blocks of weights; the first row is the data themselves."""
-    parts: dict[str, dict[str, list[np.ndarray]]] = {name: defaultdict(list) for name in measures}
-    for weights in weight_blocks(n, bootstrap, seed, clusters):
-        for name, measure in measures.items():
-            for figure, values in measure(weights).items():
-                parts[name][figure].append(values)
-    return {
-        name: {figure: np.concatenate(values) for figure, values in found.items()}
-        for name, found in parts.items()
-    }
-
-
-def _summaries(
-    values: Replicates, level: float, reasons: dict[str, str] = UNDEFINED
-) -> dict[str, Any]:
-    return {k: summary(v, level, reasons.get(k, "undefined here")) for k, v in values.items()}
-
-
 def _truth(
     drawn: dict[str, Replicates], risks: dict[str, np.ndarray], level: float
 ) -> dict[str, Any]:
@@ -299,10 +273,10 @@ def _truth(
         for name in risks
     }
     return {
-        "oracle": _summaries(drawn["oracle"], level),
+        "oracle": summaries(drawn["oracle"], level, UNDEFINED),
         "models": {
             name: {
-                **_summaries(drawn[f"truth.{name}"], level),
+                **summaries(drawn[f"truth.{name}"], level, UNDEFINED),
                 **{
                     f"{figure}_below_oracle": summary(gap, level, "the model or oracle has none")
                     for figure, gap in below[name].items()
@@ -310,8 +284,8 @@ def _truth(
             }
             for name in risks
         },
-        "calibration": _summaries(drawn["calibration_to_truth"], level),
-        "interval": _summaries(drawn["coverage"], level) if "coverage" in drawn else None,
+        "calibration": summaries(drawn["calibration_to_truth"], level, UNDEFINED),
+        "interval": summaries(drawn["coverage"], level, UNDEFINED) if "coverage" in drawn else None,
     }
 
 
@@ -321,22 +295,14 @@ def _threshold_grid(ends: tuple[float, float]) -> np.ndarray:
     return np.round(ends[0] + NET_BENEFIT_STEP * np.arange(count), 10)
 
 
-def _codes(therapy: pd.Series | None, patients: np.ndarray) -> np.ndarray | None:
-    aligned = _aligned(therapy, patients)
-    return None if aligned is None else pd.factorize(aligned, sort=True)[0]
-
-
-def _aligned(values: pd.Series | None, patients: np.ndarray) -> np.ndarray | None:
-    if values is None:
+def _codes(labels: pd.Series | None, patients: np.ndarray) -> np.ndarray | None:
+    if labels is None:
         return None
-    by_patient = values.set_axis(values.index.astype(str))
-    if not by_patient.index.is_unique or not pd.Index(patients).isin(by_patient.index).all():
-        raise ValueError(f"'{values.name}' needs one value per patient of the out-of-fold risks")
-    return by_patient.loc[patients].to_numpy()
+    return pd.factorize(aligned(labels, patients), sort=True)[0]
 
 
 def _true_risk(truth: pd.DataFrame | None, outcome: str, patients: np.ndarray) -> np.ndarray | None:
     column = f"risk_{outcome}"
     if truth is None or column not in truth:
         return None
-    return _aligned(truth.set_index("patient_id")[column], patients)
+    return aligned(truth.set_index("patient_id")[column], patients)

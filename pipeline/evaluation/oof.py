@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 import pandas as pd
@@ -36,6 +37,17 @@ class OutOfFold:
     risks: dict[str, np.ndarray]
     interval: tuple[np.ndarray, np.ndarray] | None
     abstained: int
+
+    def part(self, rows: np.ndarray) -> Self:
+        """The same for some of the patients, given as a mask."""
+        return replace(
+            self,
+            patient_id=self.patient_id[rows],
+            observed=self.observed[rows],
+            folds=self.folds[:, rows],
+            risks={name: risk[:, rows] for name, risk in self.risks.items()},
+            interval=self.interval and (self.interval[0][:, rows], self.interval[1][:, rows]),
+        )
 
     def constant_within_folds(self, model: str, strata: np.ndarray | None = None) -> bool:
         """Whether a model gives everyone in a fold, or in a stratum of it, the same risk.
@@ -152,3 +164,17 @@ def read_outcome(oof: pd.DataFrame, outcome: str) -> OutOfFold:
         else None,
         abstained=int((~kept).sum()),
     )
+
+
+def aligned(values: pd.Series, patients: np.ndarray) -> np.ndarray:
+    """Return each patient's value, shape (n,).
+
+    Raises
+    ------
+    ValueError
+        If a patient has none, or several.
+    """
+    by_patient = values.set_axis(values.index.astype(str))
+    if not by_patient.index.is_unique or not pd.Index(patients).isin(by_patient.index).all():
+        raise ValueError(f"'{values.name}' needs one value per patient of the out-of-fold risks")
+    return by_patient.loc[patients].to_numpy()

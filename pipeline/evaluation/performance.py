@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from pipeline.evaluation.calibration import (
@@ -12,6 +14,7 @@ from pipeline.evaluation.calibration import (
     observed_expected,
 )
 from pipeline.evaluation.discrimination import auroc, average_precision, concordance_within
+from pipeline.evaluation.oof import OutOfFold
 from pipeline.evaluation.overall import brier, log_loss, scaled_brier
 
 # Why a figure may be undefined, in the words that stand beside its null.
@@ -46,15 +49,20 @@ FIGURES = (
 )
 
 
+# Those that read the flexible calibration curve.
+OF_CURVE = ("ici", "e50", "e90")
+
+
 def performance(
     observed: np.ndarray,
     risks: np.ndarray,
     strata: np.ndarray | None,
     weights: np.ndarray,
     *,
+    figures: Sequence[str] = FIGURES,
     curve_at: np.ndarray | None = None,
 ) -> dict[str, np.ndarray]:
-    """Return each figure of `FIGURES` under each row of weights.
+    """Return each figure under each row of weights.
 
     A figure is computed within each repeat of the cross-validation, from the risks of all its
     folds together, and averaged over repeats. A patient's risks are not averaged over repeats
@@ -67,6 +75,8 @@ def performance(
     strata : ndarray of int, shape (n,), or None
         Therapy of each patient, negative where unknown; None where the cohort has none.
     weights : ndarray, shape (B, n)
+    figures : sequence of str
+        Some of `FIGURES`.
     curve_at : ndarray, shape (k,), optional
         Risks at which the calibration curve is wanted too.
 
@@ -75,10 +85,17 @@ def performance(
     dict of ndarray, shape (B,)
         NaN where undefined in any repeat; with ``curve_at`` also ``curve``, shape (B, k).
     """
-    at = np.empty(0) if curve_at is None else curve_at
-    repeats = [_one_repeat(observed, risk, strata, weights, at) for risk in risks]
-    names = FIGURES if curve_at is None else (*FIGURES, "curve")
-    return {name: np.mean([figures[name] for figures in repeats], axis=0) for name in names}
+    repeats = [_one_repeat(observed, risk, strata, weights, figures, curve_at) for risk in risks]
+    return {name: np.mean([found[name] for found in repeats], axis=0) for name in repeats[0]}
+
+
+def ranks_nobody(data: OutOfFold, model: str, strata: np.ndarray | None) -> dict[str, str]:
+    """Return the figures of ranking that a model's risks do not have, each with the reason."""
+    if data.constant_within_folds(model):
+        return dict.fromkeys(RANKING, "risks are constant within folds")
+    if strata is not None and data.constant_within_folds(model, strata):
+        return dict.fromkeys(RANKING_WITHIN, "risks are constant within therapy and fold")
+    return {}
 
 
 def _one_repeat(
@@ -86,24 +103,36 @@ def _one_repeat(
     risk: np.ndarray,
     strata: np.ndarray | None,
     weights: np.ndarray,
-    curve_at: np.ndarray,
+    figures: Sequence[str],
+    curve_at: np.ndarray | None,
 ) -> dict[str, np.ndarray]:
-    within = (
-        np.full(len(weights), np.nan)
-        if strata is None
-        else concordance_within(observed, risk, strata, weights)
-    )
-    curve = flexible_curve(observed, risk, weights)
-    return {
-        "auroc": auroc(observed, risk, weights),
-        "auroc_within_therapy": within,
-        "auprc": average_precision(observed, risk, weights),
-        "brier": brier(observed, risk, weights),
-        "scaled_brier": scaled_brier(observed, risk, weights),
-        "log_loss": log_loss(observed, risk, weights),
-        "calibration_intercept": calibration_intercept(observed, risk, weights),
-        "calibration_slope": calibration_slope(observed, risk, weights),
-        "observed_expected": observed_expected(observed, risk, weights),
-        **curve_distances(curve, risk, weights),
-        "curve": curve(curve_at),
-    }
+    found = {name: _FUNCTIONS[name](observed, risk, weights) for name in figures
+             if name in _FUNCTIONS}  # fmt: skip
+    for name in figures:
+        if name in _WITHIN:
+            found[name] = (
+                np.full(len(weights), np.nan)
+                if strata is None
+                else _WITHIN[name](observed, risk, strata, weights)
+            )
+    if curve_at is not None or any(name in OF_CURVE for name in figures):
+        curve = flexible_curve(observed, risk, weights)
+        found |= curve_distances(curve, risk, weights)
+        if curve_at is not None:
+            found["curve"] = curve(curve_at)
+    order = [*figures, *(["curve"] if curve_at is not None else [])]
+    return {name: found[name] for name in order}
+
+
+_FUNCTIONS = {
+    "auroc": auroc,
+    "auprc": average_precision,
+    "brier": brier,
+    "scaled_brier": scaled_brier,
+    "log_loss": log_loss,
+    "calibration_intercept": calibration_intercept,
+    "calibration_slope": calibration_slope,
+    "observed_expected": observed_expected,
+}
+# Within therapies: these read the strata too.
+_WITHIN = {"auroc_within_therapy": concordance_within}

@@ -9,6 +9,7 @@ import numpy as np
 from pipeline.evaluation.bootstrap import summary
 from pipeline.evaluation.calibration import risk_groups
 from pipeline.evaluation.performance import UNDEFINED
+from pipeline.evaluation.suppression import hidden_groups, suppressed, unless_small
 
 
 def curve_table(risks: np.ndarray, values: np.ndarray, level: float) -> list[dict[str, Any]]:
@@ -39,11 +40,9 @@ def group_table(observed: np.ndarray, risk: np.ndarray, minimum: int) -> list[di
         Smallest number of events, and of patients without the event, that may be shown.
     """
     groups = risk_groups(observed, risk)
-    smallest = np.array([min(g["events"], g["n"] - g["events"]) for g in groups])
-    hidden = smallest < minimum
-    if hidden.sum() == 1 and len(groups) > 1:
-        # A single hidden group follows from the total: its neighbour in size is hidden too.
-        hidden |= smallest == np.min(smallest[~hidden])
+    n = np.array([group["n"] for group in groups], dtype=int)
+    events = np.array([group["events"] for group in groups], dtype=int)
+    hidden = hidden_groups(n, events[None, :], minimum)[0]
     return [
         {
             **group,
@@ -98,13 +97,3 @@ def band(values: np.ndarray, level: float) -> dict[str, list[float]]:
     """Return a curve with its band; values of shape (1 + replicates, k), all defined."""
     low, high = np.quantile(values[1:], [(1 - level) / 2, (1 + level) / 2], axis=0)
     return {"estimate": values[0].tolist(), "low": low.tolist(), "high": high.tolist()}
-
-
-def unless_small(count: int, minimum: int) -> int | None:
-    """Return a count that may be shown: none at all, or at least ``minimum``."""
-    return count if count == 0 or count >= minimum else None
-
-
-def suppressed(minimum: int) -> str:
-    """Say why a figure is not shown."""
-    return f"fewer than {minimum} patients in a cell"

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
+# What MLflow shows of a subgroup, to compare versions by; the rest is in evaluation.json.
+_OF_SUBGROUPS = ("auroc_within_therapy", "calibration_slope", "observed_expected")
 # MLflow refuses longer ones.
 _TAG_LENGTH = 4000
 _PARAM_LENGTH = 5000
@@ -25,8 +28,9 @@ def flat_params(config: dict[str, Any]) -> dict[str, str]:
 def flat_metrics(evaluation: dict[str, Any]) -> dict[str, float]:
     """Every figure of every model and outcome, with its interval.
 
-    Names read ``ge2.model.auroc``, ``ge2.model.auroc.low``; figures that are undefined or
-    suppressed are left out.
+    Names read ``ge2.model.auroc``, ``ge2.model.auroc.low``, and for subgroups
+    ``ge2.by_sex.female.calibration_slope``; figures that are undefined or suppressed are left
+    out, and so are all counts of subgroups.
     """
     found: dict[str, float] = {}
     for outcome, part in evaluation["outcomes"].items():
@@ -36,6 +40,11 @@ def flat_metrics(evaluation: dict[str, Any]) -> dict[str, float]:
         for group in ("models", "differences"):
             for model, figures in (part.get(group) or {}).items():
                 prefix = f"{outcome}.{model}" if group == "models" else f"{outcome}.minus_{model}"
+                found |= _with_limits(prefix, figures)
+        for division in part.get("subgroups", []):
+            for group in division["groups"]:
+                prefix = f"{outcome}.by_{division['variable']}.{_plain(group['group'])}"
+                figures = {name: group["figures"][name] for name in _OF_SUBGROUPS}
                 found |= _with_limits(prefix, figures)
     return found
 
@@ -50,6 +59,11 @@ def tags(provenance: dict[str, str], gate: dict[str, Any]) -> dict[str, str]:
         "research_use_only": "true",
     }
     return {key: str(value)[:_TAG_LENGTH] for key, value in (provenance | verdict).items()}
+
+
+def _plain(name: str) -> str:
+    """A name with the characters that MLflow takes."""
+    return re.sub(r"[^\w .:/-]", "_", name, flags=re.ASCII)
 
 
 def _with_limits(prefix: str, figures: dict[str, Any]) -> dict[str, float]:

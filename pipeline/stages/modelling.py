@@ -33,13 +33,14 @@ def train(job: Job) -> str:
 def evaluate(job: Job) -> str:
     """Judge the entire procedure by repeated cross-validation."""
     from pipeline.evaluation.evaluate import evaluate as evaluate_risks
+    from pipeline.evaluation.grouping import groupings, therapy_attributes
     from pipeline.evaluation.procedure import Procedure, out_of_fold_table
 
-    config, cohort, plan = job.config, cohort_of(job), plan_of(job)
+    config, cohort, plan, dictionary = job.config, cohort_of(job), plan_of(job), dictionary_of(job)
     procedure = Procedure.of(
         cohort, plan, config.outcomes, config.model, config.evaluation.therapy_only_sd
     )
-    patients = cohort[dictionary_of(job).id_name].to_numpy()
+    patients = cohort[dictionary.id_name].to_numpy()
     group = config.evaluation.group
     groups = cohort[group].to_numpy() if group else None
     table = out_of_fold_table(
@@ -55,6 +56,13 @@ def evaluate(job: Job) -> str:
         config.evaluation,
         config.seed,
         pd.read_parquet(truth) if truth.exists() else None,
+        groupings(
+            cohort,
+            dictionary,
+            therapy_attributes(plan, therapy),
+            config.evaluation.subgroups,
+            config.evaluation.minimum_cell,
+        ),
     )
     write_json(job.out / "evaluation.json", found)
     judged = found["outcomes"][config.primary_outcome]

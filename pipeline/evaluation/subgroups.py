@@ -1,0 +1,161 @@
+"""Discrimination and calibration within groups of patients, small groups hidden."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from pipeline.config import Evaluation
+from pipeline.evaluation.bootstrap import replicates, summaries
+from pipeline.evaluation.grouping import Grouping
+from pipeline.evaluation.oof import OutOfFold, aligned
+from pipeline.evaluation.performance import UNDEFINED, performance, ranks_nobody
+from pipeline.evaluation.suppression import hidden_groups, hidden_sizes, suppressed
+
+FIGURES = (
+    "auroc",
+    "auroc_within_therapy",
+    "calibration_intercept",
+    "calibration_slope",
+    "observed_expected",
+    "log_loss",
+    "brier",
+)
+
+
+def subgroup_tables(
+    data: OutOfFold,
+    strata: np.ndarray | None,
+    groupings: Sequence[Grouping],
+    hidden: Sequence[np.ndarray],
+    settings: Evaluation,
+    seed: int,
+) -> list[dict[str, Any]]:
+    """Judge the model's risks of one outcome in each group of each grouping.
+
+    Parameters
+    ----------
+    data : OutOfFold
+    strata : ndarray of int, shape (n,), or None
+        Therapy of each patient.
+    groupings : sequence of Grouping
+    hidden : sequence of ndarray of bool, shape (groups,)
+        Groups of each grouping that may not be shown, as `hidden_cells` finds them.
+    settings : Evaluation
+    seed : int
+
+    Returns
+    -------
+    list of dict
+        ``variable``, ``label`` and ``groups``: each with ``group``, ``n``, ``events``,
+        ``figures`` and, where these are not given, ``reason``.
+    """
+    return [
+        {
+            "variable": grouping.variable,
+            "label": grouping.label,
+            "groups": _groups(data, strata, grouping, hides, settings, seed),
+        }
+        for grouping, hides in zip(groupings, hidden, strict=True)
+    ]
+
+
+def hidden_cells(
+    data: Mapping[str, OutOfFold], groupings: Sequence[Grouping], minimum: int
+) -> dict[str, list[np.ndarray]]:
+    """Find the groups that may not be shown, outcomes looked at together.
+
+    Parameters
+    ----------
+    data : mapping of outcome to OutOfFold
+    groupings : sequence of Grouping
+    minimum : int
+
+    Returns
+    -------
+    dict of list of ndarray of bool
+        By outcome and grouping, shape (groups,).
+    """
+    found: dict[str, list[np.ndarray]] = {outcome: [] for outcome in data}
+    for grouping in groupings:
+        counts = {outcome: _counts(part, grouping) for outcome, part in data.items()}
+        for family in _families(data):
+            n = counts[family[0]][0]
+            events = np.stack([counts[outcome][1] for outcome in family])
+            for outcome, hide in zip(family, hidden_groups(n, events, minimum), strict=True):
+                found[outcome].append(hide)
+    return found
+
+
+def _counts(data: OutOfFold, grouping: Grouping) -> tuple[np.ndarray, np.ndarray]:
+    members = aligned(grouping.members, data.patient_id)
+    inside = members[None, :] == np.array(grouping.names, dtype=object)[:, None]
+    return inside.sum(axis=1), (inside @ data.observed).astype(int)
+
+
+def _families(data: Mapping[str, OutOfFold]) -> list[list[str]]:
+    """Outcomes by what they are nested with, such as grades of one toxicity."""
+    families: list[list[str]] = []
+    for outcome, part in data.items():
+        for family in families:
+            if all(_nested(part, data[other]) for other in family):
+                family.append(outcome)
+                break
+        else:
+            families.append([outcome])
+    return families
+
+
+def _nested(one: OutOfFold, other: OutOfFold) -> bool:
+    if not np.array_equal(one.patient_id, other.patient_id):
+        return False
+    difference = one.observed - other.observed
+    return bool((difference >= 0).all() or (difference <= 0).all())
+
+
+def _groups(
+    data: OutOfFold,
+    strata: np.ndarray | None,
+    grouping: Grouping,
+    hides: np.ndarray,
+    settings: Evaluation,
+    seed: int,
+) -> list[dict[str, Any]]:
+    members = aligned(grouping.members, data.patient_id)
+    rows = [members == name for name in grouping.names]
+    unsized = hidden_sizes(np.array([r.sum() for r in rows]), settings.minimum_cell)
+    found = []
+    for name, own, hide, unsize in zip(grouping.names, rows, hides, unsized, strict=True):
+        within = None if strata is None else strata[own]
+        n = None if unsize else int(own.sum())
+        found.append(
+            {"group": name, "n": n, **_group(data.part(own), within, hide, settings, seed)}
+        )
+    return found
+
+
+def _group(
+    data: OutOfFold, strata: np.ndarray | None, hide: bool, settings: Evaluation, seed: int
+) -> dict[str, Any]:
+    n, events = len(data.observed), int(data.observed.sum())
+    reason = None
+    if hide:
+        reason = suppressed(settings.minimum_cell)
+    elif n < settings.subgroups.minimum_patients:
+        reason = f"fewer than {settings.subgroups.minimum_patients} patients"
+    elif min(events, n - events) < settings.subgroups.minimum_events:
+        reason = f"fewer than {settings.subgroups.minimum_events} events or non-events"
+    shown = None if hide else events
+    if reason is not None:
+        nothing = {"estimate": None, "low": None, "high": None, "reason": reason}
+        figures = {name: dict(nothing) for name in FIGURES}
+        return {"events": shown, "figures": figures, "reason": reason}
+    measure = partial(performance, data.observed, data.risks["model"], strata, figures=FIGURES)
+    drawn = replicates({"model": measure}, n, settings.bootstrap, seed)["model"]
+    flat = ranks_nobody(data, "model", strata)
+    drawn |= {name: np.full(1 + settings.bootstrap, np.nan) for name in FIGURES if name in flat}
+    figures = summaries(drawn, settings.interval_level, UNDEFINED | flat)
+    return {"events": shown, "figures": figures}
