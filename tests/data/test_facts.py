@@ -48,6 +48,101 @@ def test_targets_lie_near_the_rates_that_may_be_used(facts):
         assert 0 < target.ge3_pct < target.any_pct < 100
 
 
+def recalled(study) -> set[str]:
+    """Columns of a study that its row calls assumed."""
+    named = study.assumed_fields
+    if named.startswith("all"):
+        return {"any_pct", "ge3_pct", "onset_days", "grading_system"}
+    return set(named.split(";"))
+
+
+def unconfirmed(target, studies) -> set[str]:
+    """Numbers of a target outside the range of what is published, but for rounding."""
+    weak = set()
+    for field, rounding in (("any_pct", 0.5), ("ge3_pct", 0.35), ("onset_days", 0.0)):
+        published = [
+            float(getattr(study, field))
+            for study in studies
+            if getattr(study, field)
+            and field not in recalled(study)
+            # A rate is one of a grading system, and of a row whose rates may be used.
+            and (
+                field == "onset_days"
+                or (study.use == "rate" and "grading_system" not in recalled(study))
+            )
+        ]
+        value = float(getattr(target, field))
+        if not published or not min(published) - rounding <= value <= max(published) + rounding:
+            weak.add(field)
+    return weak
+
+
+def test_a_target_is_marked_by_the_weakest_field_it_rests_on():
+    studies = pd.read_csv(DATA / "therapies.csv", dtype=str, keep_default_na=False)
+    targets = pd.read_csv(DATA / "generator_targets.csv", dtype=str, keep_default_na=False)
+    for target in targets.itertuples():
+        own = studies[
+            (studies["therapy"] == target.therapy) & studies["disease"].isin(["", target.disease])
+        ]
+        weak = unconfirmed(target, list(own.itertuples()))
+        assert set(filter(None, target.assumed_fields.split(";"))) == weak, target.therapy
+        assert target.evidence == ("assumed" if weak else "published"), target.therapy
+    # Recalled rates, as their rows in therapies.csv say.
+    by_arm = targets.set_index(["therapy", "disease"])["evidence"]
+    assert by_arm["brexucabtagene autoleucel", "B-ALL"] == "assumed"
+    assert by_arm["epcoritamab", "LBCL"] == "assumed"
+    assert by_arm["idecabtagene vicleucel", "MM"] == "assumed"
+    assert by_arm["ciltacabtagene autoleucel", "MM"] == "assumed"
+    assert by_arm["axicabtagene ciloleucel", "LBCL"] == "published"
+
+
+def test_a_study_that_is_recalled_names_what_is():
+    studies = pd.read_csv(DATA / "therapies.csv", dtype=str, keep_default_na=False)
+    named = studies["assumed_fields"]
+    assert named[studies["evidence"] == "assumed"].str.startswith("all").all()
+    for fields in named[studies["evidence"] == "published"]:
+        assert set(filter(None, fields.split(";"))) <= set(studies.columns)
+
+
+@pytest.mark.parametrize("table", TABLES, ids=lambda path: path.name)
+def test_no_row_that_calls_itself_assumed_is_marked_otherwise(table):
+    rows = pd.read_csv(table, dtype=str, keep_default_na=False)
+    text = rows.filter(regex="source|note|reason").agg(" ".join, axis=1).str.lower()
+    doubtful = text.str.contains(
+        "assumed|judgement|recalled|typical|no single source|taken for other diseases"
+    )
+    assert set(rows.loc[doubtful, "evidence"]) <= {"assumed"}
+
+
+def test_rates_of_other_scales_and_of_reactions_are_never_used():
+    studies = pd.read_csv(DATA / "therapies.csv", dtype=str, keep_default_na=False)
+    used = studies[studies["use"] == "rate"]
+    assert "Penn" not in set(used["grading_system"])
+    text = studies.agg(" ".join, axis=1).str.lower()
+    assert (studies.loc[text.str.contains("infusion reaction"), "use"] == "attributes").all()
+
+
+SHARED = ROOT.parent / "shared" / "reference"
+
+
+@pytest.mark.skipif(not SHARED.is_dir(), reason="the reference tables are not in ../shared")
+def test_studies_say_what_the_reference_says():
+    ours = pd.read_csv(DATA / "therapies.csv", dtype=str, keep_default_na=False)
+    theirs = pd.read_csv(SHARED / "therapies.csv", dtype=str, keep_default_na=False)
+    same = {
+        "patients": "n_treated",
+        "any_pct": "crs_any_pct",
+        "ge3_pct": "crs_ge3_pct",
+        "onset_days": "median_onset_days",
+        "duration_days": "median_duration_days",
+        "evidence": "evidence",
+    }
+    known = set(theirs[[*same.values()]].itertuples(index=False, name=None))
+    # The CD22 trial's own rate would give its cohort's outcome away.
+    own = ours[ours["why_not"].str.contains("its own trial") == 0]
+    assert set(own[[*same]].itertuples(index=False, name=None)) <= known
+
+
 def test_all_kinds_of_therapy_are_generated(facts):
     assert set(facts.targets["modality"]) == {
         "car_t",

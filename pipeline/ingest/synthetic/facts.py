@@ -16,7 +16,7 @@ CELL_THERAPIES = ("car_t", "tcr_t", "til")
 _GRADES = [f"grade_{grade}" for grade in range(6)]
 _COLUMNS = {  # file: text columns, number columns (empty cells are NaN)
     "generator_targets.csv": (
-        ["therapy", "disease", "reason", "source", "evidence"],
+        ["therapy", "disease", "reason", "source", "evidence", "assumed_fields"],
         ["any_pct", "ge3_pct", "onset_days", "age_min", "age_max"],
     ),
     "labs.csv": (
