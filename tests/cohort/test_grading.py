@@ -98,6 +98,10 @@ def test_a_plain_cannula_without_flow_has_no_level():
         ({"hypotension": np.nan, "vasopressors": 2}, 4),
         ({"oxygen": None}, np.nan),
         ({"oxygen": None, "hypotension": 1, "vasopressors": 2}, 4),  # no oxygen could make it worse
+        ({"hypotension": 0, "vasopressin": np.nan}, 1),  # none needed, none given
+        ({"hypotension": 1, "vasopressin": np.nan}, np.nan),  # 2, or 3 by vasopressin alone
+        ({"hypotension": 1, "vasopressors": 1, "vasopressin": np.nan}, 3),
+        ({"crs_death": np.nan, "fever_other_cause": np.nan}, 1),  # a judgement not made
     ],
 )
 def test_a_missing_sign_leaves_the_grade_open_only_where_it_matters(signs, expected):
@@ -135,6 +139,22 @@ def test_worse_signs_never_lower_the_astct_grade(one, other, cause, other_cause)
     assert grades.isin([0, 1, 2, 3, 4, 5]).all()
 
 
+MEASURED = ["temperature", "hypotension", "vasopressors", "vasopressin", "oxygen"]
+
+
+@given(SIGNS, OTHER_CAUSES, st.sets(st.sampled_from(MEASURED), min_size=1), SIGNS)
+@settings(max_examples=150, deadline=None)
+def test_a_sign_not_recorded_is_never_taken_for_a_normal_one(signs, causes, lost, filled):
+    """Where a grade is given all the same, no value of the lost signs gives another."""
+    incomplete = {**signs, **causes, **dict.fromkeys(lost, None)}
+    known = astct_grade(pd.DataFrame([incomplete])).iloc[0]
+    possible = {**incomplete, **{sign: filled[sign] for sign in lost}}
+    # Vasopressors without hypotension are no record that can be.
+    if possible["hypotension"] == 0 and (possible["vasopressors"] or possible["vasopressin"]):
+        return
+    assert np.isnan(known) or known == astct_grade(pd.DataFrame([possible])).iloc[0]
+
+
 def days(*rows) -> pd.DataFrame:
     table = pd.DataFrame([{**NO_SIGNS, "anticytokine": 0, **row} for row in rows])
     return table.assign(patient_id=table.get("patient_id", pd.Series("a", table.index)))
@@ -157,6 +177,81 @@ def test_fever_gone_after_tocilizumab_and_hypoxia_remains():
     assert graded["crs_duration_days"] == 3
     assert graded["first_anticytokine_day"] == 3
     assert graded["unknown_days"] == 0
+
+
+@pytest.mark.parametrize(
+    ("dose", "hypoxia", "expected"),
+    [
+        (3, 10, 2),  # seven days after the dose the drug still hides the fever
+        (3, 11, 1),  # an eighth day on, hypoxia without fever is another event
+        (-1, 5, 2),  # a prophylactic dose acts as any other
+        (-1, 7, 1),
+        (8, 6, 1),  # not yet given
+        (6, 6, 2),  # given on the day
+    ],
+)
+def test_a_drug_hides_fever_for_a_week(dose, hypoxia, expected):
+    rows = {day: {"day": day} for day in (dose, 2, hypoxia)}
+    rows[dose]["anticytokine"] = 1
+    rows[2]["temperature"] = 39.0
+    rows[hypoxia]["oxygen"] = "low-flow"
+    assert course(*rows.values())["crs_grade"] == expected
+
+
+def test_how_long_a_drug_hides_fever_is_an_argument():
+    table = (
+        {"day": 2, "temperature": 39.0, "anticytokine": 1},
+        {"day": 5, "hypotension": 1},
+    )
+    assert course(*table)["crs_grade"] == 2
+    assert course(*table, masking_days=2)["crs_grade"] == 1
+    assert course(*table, masking_days=0)["crs_grade"] == 1
+
+
+def test_each_dose_begins_the_week_anew():
+    table = [{"day": 1, "temperature": 38.5, "anticytokine": 1}]
+    table += [{"day": day, "anticytokine": 1} for day in (7, 13)]
+    assert course(*table, {"day": 19, "oxygen": "low-flow"})["crs_grade"] == 2
+    assert course(*table, {"day": 21, "oxygen": "low-flow"})["crs_grade"] == 1
+
+
+def test_a_prophylactic_dose_alone_opens_no_gate():
+    # That it hid the only fever is a clinician's judgement, and is stated as such.
+    table = ({"day": -1, "anticytokine": 1}, {"day": 1, "hypotension": 1})
+    graded = course(*table)
+    assert graded["crs_grade"] == 0
+    assert np.isnan(graded["first_anticytokine_day"])  # no treatment within the horizon
+    judged = course(table[0], {**table[1], "fever_masked": 1})
+    assert judged["crs_grade"] == 2
+
+
+def test_a_fever_before_infusion_is_not_crs():
+    graded = course(
+        {"day": -1, "temperature": 39.5, "anticytokine": 1}, {"day": 1, "hypotension": 1}
+    )
+    assert graded["crs_grade"] == 0
+
+
+def test_a_patient_of_whom_nothing_is_recorded_has_no_grade():
+    nothing = dict.fromkeys(NO_SIGNS)
+    graded = course({"day": 1, **nothing}, {"day": 2, **nothing})
+    assert np.isnan(graded["crs_grade"])
+    assert (graded["crs_grade_at_least"], graded["crs_grade_at_most"]) == (0, 4)
+    assert graded["unknown_days"] == 2
+
+
+def test_a_lost_sign_matters_only_where_it_could_raise_the_maximum():
+    known = {"day": 1, "temperature": 39.0, "hypotension": 1, "vasopressors": 1}
+    graded = course(known, {"day": 2, "temperature": np.nan, "oxygen": "low-flow"})
+    assert (graded["crs_grade"], graded["unknown_days"]) == (3, 1)
+    graded = course(known, {"day": 2, "temperature": 38.2, "oxygen": None})
+    assert np.isnan(graded["crs_grade"])
+    assert (graded["crs_grade_at_least"], graded["crs_grade_at_most"]) == (3, 4)
+    # A temperature not taken may have been the fever by which a later day counts.
+    graded = course(
+        {"day": 1, "temperature": np.nan, "anticytokine": 1}, {"day": 2, "oxygen": "high-flow"}
+    )
+    assert (graded["crs_grade_at_least"], graded["crs_grade_at_most"]) == (0, 3)
 
 
 def test_hypotension_after_fever_that_nobody_treated_is_not_crs():
@@ -220,6 +315,48 @@ def test_a_worse_or_treated_day_never_lowers_the_maximum(rows, which, change):
     assert course(*table)["crs_grade"] >= before
 
 
+DAY = st.tuples(SIGNS, OTHER_CAUSES, st.integers(0, 1))
+
+
+@given(st.lists(DAY, min_size=1, max_size=6), st.randoms(use_true_random=False))
+@settings(max_examples=60, deadline=None)
+def test_the_order_of_rows_and_other_patients_change_nothing(rows, shuffle):
+    table = [
+        {**signs, **causes, "day": day, "anticytokine": drug, "patient_id": patient}
+        for patient in ("a", "b")
+        for day, (signs, causes, drug) in enumerate(rows if patient == "a" else rows[::-1])
+    ]
+    together = astct_from_days(days(*table)).set_index("patient_id")
+    alone = [row for row in table if row["patient_id"] == "a"]
+    pd.testing.assert_series_equal(course(*alone).drop("patient_id"), together.loc["a"],
+                                   check_names=False, check_dtype=False)  # fmt: skip
+    shuffle.shuffle(table)
+    shuffled = astct_from_days(days(*table)).set_index("patient_id")
+    pd.testing.assert_frame_equal(shuffled.loc[["a", "b"]], together)
+
+
+@given(st.lists(DAY, min_size=1, max_size=5), st.data())
+@settings(max_examples=60, deadline=None)
+def test_bounds_hold_whatever_the_lost_signs_were(rows, data):
+    table = [
+        {**signs, **causes, "day": day, "anticytokine": drug}
+        for day, (signs, causes, drug) in enumerate(rows)
+        if signs["hypotension"] or not (signs["vasopressors"] or signs["vasopressin"])
+    ]
+    if not table:
+        return
+    lost = data.draw(
+        st.sets(st.tuples(st.integers(0, len(table) - 1), st.sampled_from(MEASURED)), min_size=1)
+    )
+    incomplete = [dict(row) for row in table]
+    for row, sign in lost:
+        incomplete[row][sign] = None
+    graded, true = course(*incomplete), course(*table)["crs_grade"]
+    assert graded["crs_grade_at_least"] <= true <= graded["crs_grade_at_most"]
+    if not np.isnan(graded["crs_grade"]):
+        assert graded["crs_grade"] == true
+
+
 def test_one_row_record_of_a_cohort():
     cohort = pd.DataFrame(
         {
@@ -278,6 +415,42 @@ def test_lee_2014_table(signs, expected):
     assert graded == pytest.approx(expected, nan_ok=True)
 
 
+LEE_SIGNS = st.fixed_dictionaries(
+    {
+        "temperature": st.sampled_from([36.5, 38.0, 40.0]),
+        "constitutional": st.integers(0, 1),
+        "hypotension": st.integers(0, 1),
+        "vasopressors": st.integers(0, 3),
+        "vasopressin": st.integers(0, 1),
+        "high_dose_vasopressor": st.integers(0, 1),
+        "fio2": st.sampled_from([21, 28, 39, 40, 80]),
+        "ventilation": st.integers(0, 1),
+        "organ_toxicity": st.integers(0, 4),
+        "transaminitis": st.integers(0, 4),
+        "crs_death": st.integers(0, 1),
+    }
+)
+
+
+@given(LEE_SIGNS, LEE_SIGNS, OTHER_CAUSES, OTHER_CAUSES)
+@settings(max_examples=150, deadline=None)
+def test_worse_signs_never_lower_the_lee_grade(one, other, cause, other_cause):
+    mild = {sign: min(one[sign], other[sign]) for sign in one}
+    bad = {sign: max(one[sign], other[sign]) for sign in one}
+    mild |= {sign: max(cause[sign], other_cause[sign]) for sign in cause}
+    bad |= {sign: min(cause[sign], other_cause[sign]) for sign in cause}
+    grades = lee_grade(pd.DataFrame([mild, bad]))
+    assert grades.iloc[0] <= grades.iloc[1]
+
+
+@given(LEE_SIGNS, st.sampled_from(list(LEE_NONE)), LEE_SIGNS)
+@settings(max_examples=100, deadline=None)
+def test_a_lost_sign_is_never_normal_to_lee(signs, lost, filled):
+    known = lee_grade(pd.DataFrame([{**signs, lost: None}])).iloc[0]
+    possible = lee_grade(pd.DataFrame([{**signs, lost: filled[lost]}])).iloc[0]
+    assert np.isnan(known) or known == possible
+
+
 def test_the_two_systems_differ_where_their_authors_say():
     # One low-dose vasopressor: Lee 2, ASTCT 3. Organ toxicity alone: Lee 3, ASTCT by fever only.
     pressor = {"temperature": 39.0, "hypotension": 1, "vasopressors": 1}
@@ -310,5 +483,9 @@ def test_missing_columns_are_named():
         lee_grade(pd.DataFrame([LEE_NONE]).drop(columns="fio2"))
     with pytest.raises(InputError, match="column 'day'"):
         astct_from_days(days({"day": 1}).drop(columns="day"))
+    with pytest.raises(InputError, match="'day': 1 row.* repeat a day of the same patient"):
+        astct_from_days(days({"day": 1}, {"day": 1}))
+    with pytest.raises(InputError, match="column 'day': not stated in 1 row"):
+        astct_from_days(days({"day": np.nan}))
     with pytest.raises(InputError, match="column 'post_hypotension': the record"):
         astct_from_record(pd.DataFrame({"post_max_temperature": [38.0]}))
