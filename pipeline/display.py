@@ -95,7 +95,7 @@ class Display:
         else:
             self._out.print(f"All {len(outcomes)} stages are fresh ({seconds:.1f} s).")
         card = config.run_folder / "card" / "model_card.html"
-        if card.is_file() and outcomes[-1].stage in ("card", "register"):
+        if card.is_file() and outcomes[-1].stage == "card":
             self._out.print(f"Read the model card: {escape(os.path.relpath(card))}")
 
     def say(self, text: str) -> None:

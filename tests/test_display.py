@@ -89,7 +89,7 @@ def test_a_run_in_which_all_is_fresh_says_so(config, capsys):
 def test_the_card_is_pointed_at_once_it_is_there(config, capsys):
     (config.run_folder / "card").mkdir()
     (config.run_folder / "card" / "model_card.html").touch()
-    done = [Outcome("register", False, 1.0, "x")]
+    done = [Outcome("card", False, 1.0, "x")]
     Display(quiet=False).closing(config, done, 1.0)
     assert "Read the model card: " in capsys.readouterr().out
     Display(quiet=False).closing(config, [Outcome("train", False, 1.0, "x")], 1.0)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pipeline.card.changes import change_facts, change_sentence
 from pipeline.card.data import data_facts, predictor_facts
 from pipeline.card.figures import MEASURES, is_suppressed, number, percent, unknown, words
 from pipeline.card.findings import describe_plots
@@ -37,6 +38,7 @@ def collect(
     *,
     cohort: Mapping[str, Any] | None = None,
     formulas: Sequence[Mapping[str, Any]] | None = None,
+    versions: tuple[Mapping[str, Any], Mapping[str, Any] | None] | None = None,
 ) -> dict[str, Any]:
     """Collect the facts of a run.
 
@@ -57,6 +59,8 @@ def collect(
         As `describe_cohort` returns it.
     formulas : sequence of mapping, optional
         As ``pipeline.card.by_hand.formulas`` returns it.
+    versions : tuple, optional
+        As ``pipeline.registry.snapshot.latest_two`` returns it, where the model is registered.
 
     Returns
     -------
@@ -66,6 +70,7 @@ def collect(
     guard = Guard(config.evaluation.minimum_cell, ingest["patients"])
     primary = config.primary_outcome
     performance = _performance(config, evaluation, guard)
+    now, before = versions or (None, None)
     facts: dict[str, Any] = {
         "format": FORMAT,
         "synthetic": ingest["kind"] == "synthetic",
@@ -94,8 +99,9 @@ def collect(
         "explanation": _explanation(explanation, ingest["kind"] == "synthetic", primary),
         "ethics": ethics_facts(config.card),
         "provenance": provenance_facts(config, provenance),
-        "changes": unknown("no earlier registered version was compared with this one"),
+        "changes": change_facts(now, before, config.outcomes, guard),
     }
+    facts["changes_sentence"] = change_sentence(facts["changes"], primary)
     facts["plots"] = describe_plots(performance, primary)
     own = performance["outcomes"][primary]
     by_therapy = config.therapy_prior is not None
@@ -122,8 +128,7 @@ def _identity(config: Config, provenance: Mapping[str, Any]) -> dict[str, Any]:
             f"from values drawn on days {number(window.first_day, 0)} to "
             f"{number(window.last_day, 0)} (day 0 is the infusion)"
         ),
-        "version": provenance.get("version")
-        or unknown("the card is made before the model is registered"),
+        "version": provenance.get("version") or unknown("the model is not registered"),
     }
 
 

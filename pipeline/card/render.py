@@ -53,6 +53,11 @@ def to_markdown(facts: Mapping[str, Any]) -> str:
     return f"---\n{header}---\n\n{page.render(facts=facts)}"
 
 
+def to_description(facts: Mapping[str, Any]) -> str:
+    """Render the card's first screen as Markdown, for the registry's short description."""
+    return _environment(html=False).get_template("description.md.j2").render(facts=facts)
+
+
 def _environment(*, html: bool) -> Environment:
     environment = Environment(
         loader=PackageLoader("pipeline.card"),

@@ -41,7 +41,7 @@ def provenance_facts(config: Config, provenance: Mapping[str, Any]) -> dict[str,
     model_sha256, python`` and ``packages`` (name to version); what it lacks is not assessed.
     """
     needed = {
-        "version": "the card is made before the model is registered",
+        "version": "the model is not registered",
         "command": "the stage did not say which command made it",
         "cohort_sha256": "the digest was not recorded",
         "config_sha256": "the digest was not recorded",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from typing import Any
 
 # What MLflow shows of a subgroup, to compare versions by; the rest is in evaluation.json.
@@ -49,7 +50,7 @@ def flat_metrics(evaluation: dict[str, Any]) -> dict[str, float]:
     return found
 
 
-def tags(provenance: dict[str, str], gate: dict[str, Any]) -> dict[str, str]:
+def tags(provenance: Mapping[str, str], gate: Mapping[str, Any]) -> dict[str, str]:
     """Digests, and the gate's verdict with its reasons in words."""
     failed = [reason["sentence"] for reason in gate["reasons"] if not reason["passed"]]
     verdict = {
@@ -58,7 +59,7 @@ def tags(provenance: dict[str, str], gate: dict[str, Any]) -> dict[str, str]:
         "gate_reasons": " ".join(failed) or "every criterion met",
         "research_use_only": "true",
     }
-    return {key: str(value)[:_TAG_LENGTH] for key, value in (provenance | verdict).items()}
+    return {key: str(value)[:_TAG_LENGTH] for key, value in {**provenance, **verdict}.items()}
 
 
 def _plain(name: str) -> str:

@@ -32,13 +32,13 @@ class Entry:
     tags : dict
         Digests, the gate's verdict with its reasons, and what `incumbent` compares.
     files : dict of str to list of Path
-        Folder in MLflow to files: the card, its pictures and the JSON behind them.
+        Folder in MLflow to files: pictures and the JSON that the card is made of.
     model_folder : Path
         As ``write_artifact`` wrote it.
     entry_point, package : Path
         The module that MLflow runs to serve the model, and the package it needs.
     description : str
-        Markdown shown with the version.
+        Markdown shown with the version until its card is attached.
     champion : bool
         Whether the gate passed; an incumbent may still stand in the way.
     """

@@ -62,6 +62,13 @@ def _registry_stands(config: Config) -> bool:
     return store_stands(_registry_address(config))
 
 
+# Every part of the config that decides what the model is and how it was judged; the card's own
+# words are not among them, so that rewording them makes no new version.
+_MODEL = (
+    "seed", "dictionary", "source", "window", "outcomes", "primary_outcome", "therapy_prior",
+    "predictors", "model", "audit", "evaluation", "explanation", "registry", "scoring",
+)  # fmt: skip
+
 STAGES = (
     Stage("ingest", "Read or draw the cohort, in canonical units.", (),
           ("seed", "dictionary", "source", "window", "outcomes", "primary_outcome"),
@@ -79,13 +86,11 @@ STAGES = (
           _step("modelling.evaluate")),
     Stage("explain", "Say what moves the risks, in tables and pictures.", ("ingest", "train"),
           ("seed", "primary_outcome", "evaluation", "explanation"), _step("modelling.explain")),
-    Stage("card", "Write the model card from recorded facts.",
-          ("ingest", "audit", "features", "train", "evaluate", "explain"),
-          ("seed", "dictionary", "source", "window", "outcomes", "primary_outcome", "therapy_prior",
-           "predictors", "model", "audit", "evaluation", "explanation", "card", "registry",
-           "scoring"), _step("release.card")),
     Stage("register", "Register the model in MLflow; the gate decides on champion.",
-          ("ingest", "audit", "train", "evaluate", "explain", "card"),
-          ("outcomes", "registry"), _step("release.register"),
+          ("ingest", "audit", "features", "train", "evaluate", "explain"), _MODEL,
+          _step("release.register"), outside=_registry_address, stands=_registry_stands),
+    Stage("card", "Write the model card from recorded facts, and attach it to the version.",
+          ("ingest", "audit", "features", "train", "evaluate", "explain", "register"),
+          (*_MODEL, "card"), _step("release.card"),
           outside=_registry_address, stands=_registry_stands),
 )  # fmt: skip

@@ -1,12 +1,13 @@
-"""What leaves the project: the model card, and the registered model."""
+"""What leaves the project: the registered model, and its model card."""
 
 from __future__ import annotations
 
 import platform
+from collections.abc import Mapping
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipeline.runner import Job, file_digest
 from pipeline.stages.files import (
@@ -18,115 +19,25 @@ from pipeline.stages.files import (
     write_json,
 )
 
+if TYPE_CHECKING:
+    from pipeline.registry.register import Entry
+
 _REASONS_SHOWN = 4
-
-
-def card(job: Job) -> str:
-    """Write the model card from what the stages recorded, with the gate's verdict."""
-    from pipeline.card.by_hand import formulas
-    from pipeline.card.cohort import describe_cohort
-    from pipeline.card.facts import collect
-    from pipeline.card.plots import draw_plots
-    from pipeline.card.render import to_html, to_markdown
-    from pipeline.evaluation.gate import judge
-
-    config, run, dictionary = job.config, job.run, dictionary_of(job)
-    write_json(job.out / "config.json", job.settings)
-    audit = read_json(run / "audit" / "audit.json")
-    train = read_json(run / "train" / "train.json")
-    evaluation = read_json(run / "evaluate" / "evaluation.json")
-    prior_alone = {h["outcome"]: h["why_not_fitted"] for h in train["heads"] if not h["fitted"]}
-    gate = judge(config.registry.gate, evaluation, audit, config.primary_outcome, prior_alone)
-    write_json(job.out / "gate.json", gate)
-    explanation = read_json(run / "explain" / "explanation.json")
-    facts = collect(
-        config,
-        read_json(run / "ingest" / "ingest.json"),
-        dictionary.to_json(),
-        audit,
-        read_json(run / "features" / "features.json"),
-        train,
-        evaluation,
-        explanation,
-        gate,
-        _provenance(job),
-        cohort=describe_cohort(
-            cohort_of(job),
-            dictionary,
-            config.outcomes,
-            config.primary_outcome,
-            config.evaluation.minimum_cell,
-        ),
-        formulas=formulas(artifact_of(job)),
-    )
-    pictures: dict[str, bytes | str] = dict(draw_plots(facts))
-    for picture in explanation["pictures"]:
-        pictures[picture["name"]] = (run / "explain" / picture["file"]).read_bytes()
-    write_json(job.out / "model_card.json", facts)
-    (job.out / "model_card.html").write_text(to_html(facts, pictures), encoding="utf-8")
-    (job.out / "model_card.md").write_text(to_markdown(facts), encoding="utf-8")
-    return "research use only; " + ("gate passed" if gate["passed"] else "gate not passed")
-
-
-def _provenance(job: Job) -> dict[str, Any]:
-    model = job.run / "train" / "model"
-    digests = "".join(file_digest(path) for path in sorted(model.iterdir()))
-    packages = ("pandas", "scikit-learn", "lightgbm", "glum", "mlflow", "shap", "numpy")
-    return {
-        **artifact_of(job).facts["provenance"],
-        "config_sha256": file_digest(job.out / "config.json"),
-        "model_sha256": sha256(digests.encode()).hexdigest(),
-        "command": f"make run CONFIG=configs/{job.config.file.name}",
-        "python": platform.python_version(),
-        "packages": {name: version(name) for name in packages},
-    }
 
 
 def register(job: Job) -> str:
     """Log the run to MLflow, register the model, and move the aliases that the gate allows."""
     from pipeline.registry.address import tracking_uri
-    from pipeline.registry.entry import flat_metrics, flat_params, tags
-    from pipeline.registry.incumbent import comparable_tags
-    from pipeline.registry.register import Entry
     from pipeline.registry.register import register as register_model
 
-    config, package = job.config, Path(__file__).parents[1]
-    card, explained = job.run / "card", job.run / "explain"
-    gate = read_json(card / "gate.json")
+    config = job.config
+    write_json(job.out / "config.json", job.settings)
+    gate = _judged(job)
+    write_json(job.out / "gate.json", gate)
     store = config.path(config.registry.store)
-    uri = tracking_uri(store)
-    synthetic = is_synthetic(job)
-    pictures = [
-        explained / picture["file"]
-        for picture in read_json(explained / "explanation.json")["pictures"]
-        # Pictures of single patients leave the run folder only where nobody is real.
-        if synthetic or not picture["patient_level"]
-    ]
-    artifact = artifact_of(job)
-    entry = Entry(
-        run_name=config.name,
-        model_name=config.registry.model_name,
-        experiment=config.registry.experiment,
-        params=flat_params(read_json(card / "config.json")),
-        metrics=flat_metrics(read_json(job.run / "evaluate" / "evaluation.json")),
-        tags=tags(
-            artifact.facts["provenance"] | {"config_sha256": file_digest(card / "config.json")},
-            gate,
-        )
-        | comparable_tags(config.outcomes, "synthetic" if synthetic else "table"),
-        files={
-            "card": [card / f"model_card.{kind}" for kind in ("html", "md", "json")],
-            "explain": [*pictures, explained / "explanation.json"],
-            "evaluate": [job.run / "evaluate" / "evaluation.json"],
-            "audit": [job.run / "audit" / "audit.json"],
-        },
-        model_folder=job.run / "train" / "model",
-        entry_point=package / "serving" / "pyfunc.py",
-        package=package,
-        description=(card / "model_card.md").read_text(encoding="utf-8"),
-        champion=gate["passed"],
+    found = register_model(
+        _entry(job, gate), artifact_of(job), tracking_uri(store), store.parent / "mlartifacts"
     )
-    found = register_model(entry, artifact, uri, store.parent / "mlartifacts")
     write_json(job.out / "register.json", found | {"gate": gate})
     aliases = " and ".join(found["aliases"])
     failed = [reason["sentence"] for reason in gate["reasons"] if not reason["passed"]]
@@ -138,3 +49,140 @@ def register(job: Job) -> str:
     if len(failed) > _REASONS_SHOWN:
         shown.append(f"- and {len(failed) - _REASONS_SHOWN} more, on the model card")
     return "\n".join([line, *shown])
+
+
+def card(job: Job) -> str:
+    """Write the registered version's model card, and attach it to the version."""
+    registered = read_json(job.run / "register" / "register.json")
+    write_card(job, registered)
+    verdict = "passed" if registered["gate"]["passed"] else "not passed"
+    name = f"{registered['model_name']} version {registered['version']}"
+    return f"{name}; research use only; gate {verdict}"
+
+
+def write_card(job: Job, registered: Mapping[str, Any]) -> None:
+    """Write a registered version's card as HTML, Markdown and JSON, and attach it in MLflow.
+
+    Parameters
+    ----------
+    job : Job
+        Its run folder holds what ``ingest`` to ``explain`` leave, and ``register/config.json``,
+        the settings that made the model; its ``out`` receives the three files.
+    registered : mapping
+        As ``pipeline.registry.register.register`` returned it, and ``gate``.
+
+    Raises
+    ------
+    InputError
+        Where MLflow cannot use the store.
+    """
+    from pipeline.card.by_hand import formulas
+    from pipeline.card.cohort import describe_cohort
+    from pipeline.card.facts import collect
+    from pipeline.card.plots import draw_plots
+    from pipeline.card.render import to_description, to_html, to_markdown
+    from pipeline.registry.address import tracking_uri
+    from pipeline.registry.attach import attach_card
+    from pipeline.registry.snapshot import latest_two
+
+    config, run, dictionary = job.config, job.run, dictionary_of(job)
+    uri = tracking_uri(config.path(config.registry.store))
+    explanation = read_json(run / "explain" / "explanation.json")
+    facts = collect(
+        config,
+        read_json(run / "ingest" / "ingest.json"),
+        dictionary.to_json(),
+        read_json(run / "audit" / "audit.json"),
+        read_json(run / "features" / "features.json"),
+        read_json(run / "train" / "train.json"),
+        read_json(run / "evaluate" / "evaluation.json"),
+        explanation,
+        registered["gate"],
+        _provenance(job) | {"version": registered["version"]},
+        cohort=describe_cohort(
+            cohort_of(job),
+            dictionary,
+            config.outcomes,
+            config.primary_outcome,
+            config.evaluation.minimum_cell,
+        ),
+        formulas=formulas(artifact_of(job)),
+        versions=latest_two(uri, registered["model_name"], registered["version"]),
+    )
+    pictures: dict[str, bytes | str] = dict(draw_plots(facts))
+    for picture in explanation["pictures"]:
+        pictures[picture["name"]] = (run / "explain" / picture["file"]).read_bytes()
+    html, markdown, as_json = (job.out / f"model_card.{kind}" for kind in ("html", "md", "json"))
+    write_json(as_json, facts)
+    html.write_text(to_html(facts, pictures), encoding="utf-8")
+    markdown.write_text(to_markdown(facts), encoding="utf-8")
+    attach_card(uri, registered, [html, markdown, as_json], to_description(facts))
+
+
+def _judged(job: Job) -> dict[str, Any]:
+    from pipeline.evaluation.gate import judge
+
+    train = read_json(job.run / "train" / "train.json")
+    return judge(
+        job.config.registry.gate,
+        read_json(job.run / "evaluate" / "evaluation.json"),
+        read_json(job.run / "audit" / "audit.json"),
+        job.config.primary_outcome,
+        {h["outcome"]: h["why_not_fitted"] for h in train["heads"] if not h["fitted"]},
+    )
+
+
+def _entry(job: Job, gate: Mapping[str, Any]) -> Entry:
+    from pipeline.registry.entry import flat_metrics, flat_params, tags
+    from pipeline.registry.incumbent import comparable_tags
+    from pipeline.registry.register import Entry
+
+    config, run, package = job.config, job.run, Path(__file__).parents[1]
+    explained, synthetic = run / "explain", is_synthetic(job)
+    pictures = [
+        explained / picture["file"]
+        for picture in read_json(explained / "explanation.json")["pictures"]
+        # Pictures of single patients leave the run folder only where nobody is real.
+        if synthetic or not picture["patient_level"]
+    ]
+    return Entry(
+        run_name=config.name,
+        model_name=config.registry.model_name,
+        experiment=config.registry.experiment,
+        params=flat_params(job.settings),
+        metrics=flat_metrics(read_json(run / "evaluate" / "evaluation.json")),
+        tags=tags(artifact_of(job).facts["provenance"] | _digests(job.out, run), gate)
+        | comparable_tags(config.outcomes, "synthetic" if synthetic else "table"),
+        files={
+            "run": [job.out / "config.json", job.out / "gate.json"],
+            "features": [run / "features" / "features.json"],
+            "explain": [*pictures, explained / "explanation.json"],
+            "evaluate": [run / "evaluate" / "evaluation.json"],
+            "audit": [run / "audit" / "audit.json"],
+        },
+        model_folder=run / "train" / "model",
+        entry_point=package / "serving" / "pyfunc.py",
+        package=package,
+        description="Research use only. The model card of this version is yet to be attached.",
+        champion=gate["passed"],
+    )
+
+
+def _digests(register: Path, run: Path) -> dict[str, str]:
+    """Digests of the settings and of the model, as one text each."""
+    model = "".join(file_digest(path) for path in sorted((run / "train" / "model").iterdir()))
+    return {
+        "config_sha256": file_digest(register / "config.json"),
+        "model_sha256": sha256(model.encode()).hexdigest(),
+    }
+
+
+def _provenance(job: Job) -> dict[str, Any]:
+    packages = ("pandas", "scikit-learn", "lightgbm", "glum", "mlflow", "shap", "numpy")
+    return {
+        **artifact_of(job).facts["provenance"],
+        **_digests(job.run / "register", job.run),
+        "command": f"make run CONFIG=configs/{job.config.file.name}",
+        "python": platform.python_version(),
+        "packages": {name: version(name) for name in packages},
+    }

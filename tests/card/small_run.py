@@ -143,7 +143,7 @@ def facts_of(run: SimpleNamespace, **changed: Any) -> dict[str, Any]:
     ]  # fmt: skip
     return collect(
         *parts, provenance, cohort=changed.get("described", run.described),
-        formulas=changed.get("formulas", formulas),
+        formulas=changed.get("formulas", formulas), versions=changed.get("versions"),
     )  # fmt: skip
 
 

@@ -1,5 +1,6 @@
 """The command line: exit codes, one sentence, silence, and a fresh run that ends at once."""
 
+import json
 import re
 import shutil
 import time
@@ -7,7 +8,7 @@ import time
 import pytest
 import yaml
 
-STAGES = ("ingest", "audit", "features", "train", "evaluate", "explain", "card", "register")
+STAGES = ("ingest", "audit", "features", "train", "evaluate", "explain", "register", "card")
 
 
 def refused(ended, said):
@@ -47,7 +48,7 @@ def test_an_output_that_knows_no_tick_stops_nothing(command, small_run, encoding
 
 
 def test_quiet_prints_nothing_on_success(command, small_run):
-    for name in ("run", "train", "register"):
+    for name in ("run", "train", "card"):
         ended = command(name, small_run.config, "--quiet")
         assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
 
@@ -116,7 +117,7 @@ def test_help_is_no_fault(command):
 def test_a_store_that_cannot_be_used_is_one_sentence(command, small_run, tmp_path):
     ended = command("run", small_run.config, MLFLOW_TRACKING_URI=f"file://{tmp_path}")
     assert refused(ended, r"MLflow's store at file://.* cannot be used")
-    assert ended.stdout.count("fresh") == 7
+    assert ended.stdout.count("fresh") == 6
 
 
 @pytest.mark.slow
@@ -128,7 +129,7 @@ def test_another_store_gets_its_own_version_and_its_own_freshness(command, small
     store = f"sqlite:///{tmp_path / 'team.db'}"
     ran = command("run", config, MLFLOW_TRACKING_URI=store)
     assert ran.returncode == 0, ran.stderr
-    assert re.findall(r"✓ (\w+)", ran.stdout) == ["register"]
+    assert re.findall(r"✓ (\w+)", ran.stdout) == ["register", "card"]
     assert (tmp_path / "team.db").is_file()
     assert "All 8 stages are fresh" in command("run", config, MLFLOW_TRACKING_URI=store).stdout
     (tmp_path / "team.db").unlink()
@@ -144,8 +145,17 @@ def test_another_store_gets_its_own_version_and_its_own_freshness(command, small
     }
     config.write_text(yaml.safe_dump(passed))
     champion = command("run", config, MLFLOW_TRACKING_URI=store)
-    assert re.findall(r"✓ (\w+)", champion.stdout) == ["card", "register"]
+    assert re.findall(r"✓ (\w+)", champion.stdout) == ["register", "card"]
     assert "toy version 2 is challenger and champion; the gate is passed" in champion.stdout
+    card = json.loads((home / "runs" / "small" / "card" / "model_card.json").read_text())
+    assert card["identity"]["version"] == "2"
+    changes = card["changes"]
+    assert (changes["version"], changes["same_patients"]) == ("1", True)
+    assert (changes["gate"]["before"], changes["gate"]["now"]) == ("refused", "passed")
+    assert {d["key"] for d in changes["digests"] if d["changed"]} == {"config_sha256"}
+    assert {s["key"].rsplit(".", 1)[0] for s in changes["settings"]} == {"registry.gate"}
+    for compared in changes["outcomes"]["compared"]:
+        assert all(f["difference"]["estimate"] == 0 for f in compared["figures"])
     # From another folder, by address alone.
     small_run_cohort = small_run.folder / "ingest" / "cohort.parquet"
     scored = command(

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
-STAGES = ("ingest", "audit", "features", "train", "evaluate", "explain", "card", "register")
+STAGES = ("ingest", "audit", "features", "train", "evaluate", "explain", "register", "card")
 # The stage in whose midst the run is stopped, after how long, and by which signal.
 STOPS = (
     (None, 0.45, signal.SIGKILL),
@@ -19,8 +19,8 @@ STOPS = (
     ("train", 0.1, signal.SIGKILL),
     ("evaluate", 0.1, signal.SIGINT),
     ("explain", 0.6, signal.SIGKILL),
-    ("card", 0.0, signal.SIGKILL),
     ("register", 1.0, signal.SIGKILL),
+    ("card", 0.0, signal.SIGKILL),
 )
 
 
@@ -94,7 +94,7 @@ def test_what_was_done_is_not_done_again(disturbed):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("stage", STAGES[:-1])
+@pytest.mark.parametrize("stage", STAGES[:-2])
 def test_it_left_the_same_bytes_as_an_undisturbed_run_elsewhere(disturbed, small_run, stage):
     assert digests(disturbed.run / stage) == digests(small_run.folder / stage)
 

@@ -15,7 +15,7 @@ import yaml
 
 import pipeline
 
-STAGES = ("ingest", "audit", "features", "train", "evaluate", "explain", "card", "register")
+STAGES = ("ingest", "audit", "features", "train", "evaluate", "explain", "register", "card")
 # The tables that are meant to hold patients.
 PATIENTS = (
     "ingest/cohort.parquet",

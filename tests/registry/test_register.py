@@ -56,7 +56,7 @@ def test_metrics_are_the_figures_of_the_evaluation(logged, small_run):
 def test_tags_hold_digests_and_the_verdict_in_words(logged, small_run):
     expected = {
         "cohort_sha256": file_digest(small_run.folder / "ingest" / "cohort.parquet"),
-        "config_sha256": file_digest(small_run.folder / "card" / "config.json"),
+        "config_sha256": file_digest(small_run.folder / "register" / "config.json"),
         "run": "small",
         "gate": "refused",
         "research_use_only": "true",
@@ -76,12 +76,11 @@ def test_params_are_the_config(logged, small_run):
 
 
 def test_card_and_pictures_are_there(logged, small_run):
-    assert {"card/model_card.html", "card/model_card.md", "evaluate/evaluation.json"} <= set(
+    assert {"card/model_card.html", "card/model_card.md", "card/model_card.json"} <= set(
         logged.files
     )
     # Nobody in a synthetic cohort is real: pictures of single patients may be shown.
     assert {"explain/beeswarm_ge2.png", "explain/waterfall_high.png"} <= set(logged.files)
-    assert logged.version.description == (small_run.folder / "card" / "model_card.md").read_text()
 
 
 def test_no_table_of_patients_is_there(logged, small_run):
