@@ -136,7 +136,7 @@ def facts_of(run: SimpleNamespace, **changed: Any) -> dict[str, Any]:
                   "packages": {"numpy": "2.4.6"}}  # fmt: skip
     provenance = changed.get("provenance", provenance)
     formulas = [
-        {"outcome": name, "constant": -1.25, "trees": {f"trees_{name}.txt": 0.3},
+        {"outcome": name, "constant": -1.25, "rate_weight": 1.0, "trees": {f"trees_{name}.txt": 0.3},
          "therapy_effects": {"therapy=tisagenlecleucel": -0.1234},
          "terms": [{"column": "ldh", "part": 1, "knots": [1, 2, 3], "slope": 0.98765}]}
         for name in run.config.outcomes
