@@ -106,22 +106,38 @@ def to_canonical(values: np.ndarray, variable: Variable, unit: str) -> np.ndarra
     UnitError
         If ``unit`` is none of the units the dictionary accepts for the variable.
     """
-    accepted = [variable.unit or "1", *variable.accepts]
-    if unit not in accepted:
-        # Another spelling of an accepted unit (µg/L for ug/L) is that unit.
-        spelling = _canonical_spelling(unit)
-        same = [known for known in accepted if _canonical_spelling(known) == spelling]
-        if not same:
-            hint = did_you_mean(unit, accepted)
-            raise UnitError(
-                f"unit '{unit}' is not accepted for '{variable.name}'{hint}",
-                column=variable.name,
-                expected="one of " + ", ".join(accepted),
-                mend="correct the unit, or add it to 'accepts' in the dictionary",
-            )
-        unit = same[0]
-    factor, offset = linear_map(unit, variable.unit or "1", variable.molar_mass)
+    known = accepted_unit(unit, variable)
+    if known is None:
+        accepted = [variable.unit or "1", *variable.accepts]
+        raise UnitError(
+            f"unit '{unit}' is not accepted for '{variable.name}'{did_you_mean(unit, accepted)}",
+            column=variable.name,
+            expected="one of " + ", ".join(accepted),
+            mend="correct the unit, or add it to 'accepts' in the dictionary",
+        )
+    factor, offset = linear_map(known, variable.unit or "1", variable.molar_mass)
     return np.asarray(values, dtype=float) * factor + offset
+
+
+def accepted_unit(unit: str, variable: Variable) -> str | None:
+    """Find the unit of the dictionary that a source means, or None where it accepts none such.
+
+    Another spelling of an accepted unit (µg/L for ug/L) is that unit.
+    """
+    accepted = [variable.unit or "1", *variable.accepts]
+    if unit in accepted:
+        return unit
+    spelling = _canonical_spelling(unit)
+    same = [known for known in accepted if _canonical_spelling(known) == spelling]
+    return same[0] if same else None
+
+
+def conversions(variable: Variable) -> dict[str, tuple[float, float]]:
+    """Factor and offset to the canonical unit, for each further unit that is accepted."""
+    return {
+        unit: linear_map(unit, variable.unit or "1", variable.molar_mass)
+        for unit in variable.accepts
+    }
 
 
 def is_unit(text: str) -> bool:

@@ -51,7 +51,8 @@ class Registry(Section):
 
 
 class Scoring(Section):
-    """When a served model gives no risk."""
+    """When a served model gives no risk, or warns."""
 
     leading_variables: int = Field(default=5, ge=1)
     minimum_leading_present: int = Field(default=2, ge=0)
+    warn_missing_share: float = Field(default=0.5, ge=0, le=1)

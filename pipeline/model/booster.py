@@ -43,6 +43,7 @@ class Booster:
         features = ctypes.c_int(0)
         self._call("LGBM_BoosterGetNumFeature", self._handle, ctypes.byref(features))
         self.columns = features.value
+        self._rows: dict[int, _OneRow] = {}
 
     @classmethod
     @lru_cache(maxsize=64)
@@ -63,6 +64,11 @@ class Booster:
         if Z.ndim != 2 or Z.shape[1] != self.columns:
             raise ValueError(f"expected a matrix with {self.columns} columns, got {Z.shape}")
         out = np.empty((len(Z), width))
+        if len(Z) == 1:
+            if kind not in self._rows:
+                self._rows[kind] = _OneRow(self._library, self._handle, kind, self.columns)
+            self._rows[kind].predict(Z, out)
+            return out
         written = ctypes.c_int64(0)
         self._call(
             "LGBM_BoosterPredictForMat",
@@ -82,12 +88,51 @@ class Booster:
         return out
 
     def _call(self, function: str, *arguments: object) -> None:
-        if getattr(self._library, function)(*arguments) != 0:
-            raise RuntimeError(f"LightGBM: {self._library.LGBM_GetLastError().decode()}")
+        _checked(self._library, getattr(self._library, function)(*arguments))
 
     def __del__(self) -> None:
         if getattr(self, "_handle", None):
+            self._rows.clear()
             self._library.LGBM_BoosterFree(self._handle)
+
+
+class _OneRow:
+    """LightGBM's prepared call for one row: a tenth of the time of a matrix of one row."""
+
+    def __init__(
+        self, library: ctypes.CDLL, handle: ctypes.c_void_p, kind: int, columns: int
+    ) -> None:
+        self._library, self._prepared = library, ctypes.c_void_p()
+        found = library.LGBM_BoosterPredictForMatSingleRowFastInit(
+            handle,
+            ctypes.c_int(kind),
+            ctypes.c_int(0),
+            ctypes.c_int(-1),
+            ctypes.c_int(_FLOAT64),
+            ctypes.c_int32(columns),
+            ctypes.c_char_p(b"num_threads=1"),
+            ctypes.byref(self._prepared),
+        )
+        _checked(library, found)
+
+    def predict(self, z: np.ndarray, out: np.ndarray) -> None:
+        written = ctypes.c_int64(0)
+        found = self._library.LGBM_BoosterPredictForMatSingleRowFast(
+            self._prepared,
+            ctypes.c_void_p(z.ctypes.data),
+            ctypes.byref(written),
+            ctypes.c_void_p(out.ctypes.data),
+        )
+        _checked(self._library, found)
+
+    def __del__(self) -> None:
+        if getattr(self, "_prepared", None):
+            self._library.LGBM_FastConfigFree(self._prepared)
+
+
+def _checked(library: ctypes.CDLL, found: int) -> None:
+    if found != 0:
+        raise RuntimeError(f"LightGBM: {library.LGBM_GetLastError().decode()}")
 
 
 @cache

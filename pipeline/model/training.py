@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline.cohort.dictionary import Dictionary
+from pipeline.cohort.units import conversions
 from pipeline.config import Config
 from pipeline.features.plan import FeaturePlan
 from pipeline.model.artifact import Artifact
@@ -15,6 +16,8 @@ from pipeline.model.fitting import fit_risk_model
 from pipeline.model.patients import Patients
 from pipeline.model.reference import reference_of
 from pipeline.model.risk_model import RiskModel
+
+_USUAL_SHARE = 0.5
 
 
 def train_artifact(
@@ -34,7 +37,7 @@ def train_artifact(
         Restricted to the cohort.
     plan : FeaturePlan
     config : Config
-        Its ``seed``, ``outcomes``, ``primary_outcome``, ``model`` and ``scoring``.
+        Its ``seed``, ``outcomes``, ``primary_outcome``, ``model``, ``scoring`` and ``window``.
     provenance : dict
         Digests and names, kept with the model.
     """
@@ -54,8 +57,13 @@ def train_artifact(
             "leading": _leading(model, patients, plan, config.scoring.leading_variables),
             "minimum_present": config.scoring.minimum_leading_present,
             "seen": _seen(cohort, plan),
+            "usually_known": _usually_known(cohort, plan),
+            "warn_missing_share": config.scoring.warn_missing_share,
+            "window": [config.window.first_day, config.window.last_day],
         },
         "reference": reference_of(cohort, plan, model, patients, config.model.interval_level),
+        # Carried along, so that a service converts units without a library for it.
+        "conversions": {v.name: conversions(v) for v in dictionary if v.name in read and v.accepts},
         "provenance": provenance,
     }
     needed = Dictionary(v for v in dictionary if v.name in read)
@@ -132,3 +140,12 @@ def _seen(cohort: pd.DataFrame, plan: FeaturePlan) -> dict[str, list[float]]:
         if len(values) >= 40:
             limits[variable.name] = [float(values[9]), float(values[-10])]
     return limits
+
+
+def _usually_known(cohort: pd.DataFrame, plan: FeaturePlan) -> list[str]:
+    """Variables that were known of at least half of the training patients."""
+    return [
+        v.name
+        for v in plan.variables
+        if v.name in cohort and cohort[v.name].notna().mean() >= _USUAL_SHARE
+    ]

@@ -1,88 +1,206 @@
-"""Raw records as a service gets them: checked, and typed as ``ingest`` types a cohort."""
+"""Raw records as a service gets them: values with units and days, checked and converted."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
 import numpy as np
-import pandas as pd
 
 from pipeline.cohort.dictionary import Dictionary, Variable
-from pipeline.errors import InputError
-from pipeline.ingest.cells import as_text
+from pipeline.cohort.units import accepted_unit, conversions
+from pipeline.errors import InputError, did_you_mean
+from pipeline.features.encoder import Encoder, Inputs
+from pipeline.serving.verdict import Verdict
+
+_KEYS = ("value", "unit", "day")
 
 
-def typed_records(frame: pd.DataFrame, dictionary: Dictionary) -> pd.DataFrame:
-    """Take the dictionary's columns from a frame, numbers as float64 and categories as text.
+@dataclass(frozen=True)
+class _Field:
+    """How a variable's value is read: where it goes, and the linear map of each unit."""
+
+    variable: Variable
+    at: int  # column of the numbers; -1 for text
+    units: dict[str, tuple[float, float]]
+
+
+class RecordReader:
+    """Reads records of one model.
 
     Parameters
     ----------
-    frame : DataFrame
-        One row per patient, columns of any dtype in any order.
     dictionary : Dictionary
         The variables that the model reads.
-
-    Returns
-    -------
-    DataFrame
-        With the frame's index and those of the dictionary's columns that it holds. Codes of a
-        category are spelt as ``ingest`` spells them (1, 1.0 and "1" are one level), and an
-        empty cell of a category is missing.
-
-    Raises
-    ------
-    InputError
-        Where a column stands twice, a numeric column holds text, dates or the like, or a
-        category holds lists. Values are counted, never quoted.
+    encoder : Encoder
+    facts : dict
+        Of the artifact: its ``conversions`` and ``scoring.window`` are used.
     """
-    columns = {}
-    for variable in dictionary:
-        if variable.name not in frame:
-            continue
-        column = frame[variable.name]
-        if isinstance(column, pd.DataFrame):
-            raise InputError(
-                f"stands {column.shape[1]} times",
-                column=variable.name,
-                expected="each column once",
-                mend="drop or rename the others",
+
+    def __init__(self, dictionary: Dictionary, encoder: Encoder, facts: dict[str, Any]) -> None:
+        self._encoder = encoder
+        place = {name: at for at, name in enumerate(encoder.numbers)}
+        carried = facts.get("conversions", {})
+        self._first_day, self._last_day = facts["scoring"].get("window", (-30, 0))
+        self._fields = {
+            v.name: _Field(
+                v,
+                place.get(v.name, -1),
+                {v.unit or "1": (1.0, 0.0)}
+                | {u: (f, o) for u, (f, o) in (carried.get(v.name) or conversions(v)).items()},
             )
-        as_typed = _text if variable.kind == "categorical" else _numbers
-        columns[variable.name] = as_typed(column, variable)
-    return pd.DataFrame(columns, index=frame.index)
+            for v in dictionary
+        }
 
+    def read(self, records: Sequence[Mapping[str, Any]], verdict: Verdict) -> Inputs:
+        """Read records into canonical values.
 
-def _numbers(column: pd.Series, variable: Variable) -> np.ndarray:
-    dtype = column.dtype
-    if pd.api.types.is_numeric_dtype(dtype) and dtype.kind != "c":
-        return column.to_numpy(dtype=float, na_value=np.nan)
-    if dtype.kind in "mMc" or isinstance(dtype, pd.PeriodDtype | pd.IntervalDtype):
-        found = pd.Series(np.nan, index=column.index)
-    else:
-        try:
-            found = pd.to_numeric(column, errors="coerce")
-        except (OverflowError, TypeError, ValueError):  # an integer beyond any float, say
-            found = pd.Series(np.nan, index=column.index)
-        if found.dtype.kind == "c":
-            found = pd.Series(np.nan, index=column.index)
-    wrong = int((found.isna() & column.notna()).sum())
-    if wrong:
-        raise InputError(
-            "1 value is no number" if wrong == 1 else f"{wrong} values are no numbers",
-            column=variable.name,
-            expected=f"numbers in {variable.unit}" if variable.unit else "numbers",
-            mend="convert the column, and give missing values as NaN or null",
+        Parameters
+        ----------
+        records : sequence of mapping
+            Variable to its value in the dictionary's unit, or to
+            ``{"value": …, "unit": …, "day": …}``: the unit in UCUM spelling, one that the
+            dictionary accepts; the day relative to infusion, which is day 0.
+        verdict : Verdict
+            Gets a reason to abstain where a unit is not accepted or a value was measured
+            after infusion, and a warning where one is too old and hence not used.
+
+        Raises
+        ------
+        InputError
+            Where a name is unknown or a value is of a wrong type; values are not quoted.
+        """
+        n = len(records)
+        numbers = np.full((n, len(self._encoder.numbers)), np.nan)
+        texts: dict[str, list[str | None]] = {name: [None] * n for name in self._encoder.texts}
+        fields = self._fields
+        for row, record in enumerate(records):
+            for name, given in record.items():
+                field = fields.get(name)
+                if field is None:
+                    raise self._unknown(name, row)
+                if given is None:
+                    continue
+                unit = day = None
+                if isinstance(given, Mapping):
+                    if not given.keys() <= set(_KEYS):
+                        raise self._fault("holds other keys than value, unit and day", name, row)
+                    unit, day, given = given.get("unit"), given.get("day"), given.get("value")
+                if field.at < 0:
+                    value: Any = _text(given, partial(self._fault, name=name, row=row))
+                    if value is None:
+                        continue
+                elif type(given) is float or type(given) is int:
+                    value = _float(given)
+                else:
+                    value = _number(given, partial(self._fault, name=name, row=row))
+                if day is not None and not self._in_window(day, name, row, verdict):
+                    continue
+                if unit is not None:
+                    line = field.units.get(unit) or _other_spelling(unit, field)
+                    if line is None:
+                        accepted = ", ".join(field.units)
+                        verdict.abstain(
+                            row,
+                            f"'{name}' is in a unit that is not accepted (accepted: {accepted})",
+                        )
+                        continue
+                    if field.at >= 0:
+                        value = value * line[0] + line[1]
+                if field.at < 0:
+                    texts[name][row] = value
+                else:
+                    numbers[row, field.at] = value
+        codes, levels = {}, {}
+        for name, cells in texts.items():
+            codes[name], levels[name] = _coded(cells)
+        return Inputs(numbers, codes, levels)
+
+    def _in_window(self, day: object, name: str, row: int, verdict: Verdict) -> bool:
+        if isinstance(day, bool) or not isinstance(day, int | float) or day != day:
+            raise self._fault("has a day that is no number", name, row)
+        # Days are whole days, as at ingestion: day 0.4 is day 0.
+        if day >= self._last_day + 1:
+            verdict.abstain(row, f"'{name}' was measured after the infusion")
+            return False
+        if day < self._first_day:
+            days = f"more than {-self._first_day} days before the infusion"
+            verdict.warn(row, f"'{name}' was measured {days} and is not used")
+            return False
+        return True
+
+    def _unknown(self, name: object, row: int) -> InputError:
+        # A name may be anything; only one that resembles a variable's is worth repeating.
+        hint = did_you_mean(str(name)[:60], self._fields)
+        return InputError(
+            f"record {row + 1} holds a variable that the model does not read{hint}",
+            expected="names of the model's dictionary",
+            mend="correct the name, or leave it out",
         )
-    return found.to_numpy(dtype=float, na_value=np.nan)
+
+    def _fault(self, problem: str, name: str, row: int) -> InputError:
+        unit = self._fields[name].variable.unit
+        number = self._fields[name].at >= 0
+        return InputError(
+            f"record {row + 1} {problem}",
+            column=name,
+            expected=("a number" + (f" in {unit}" if unit else "")) if number else "text",
+            mend="correct the value, or leave it out where it is missing",
+        )
 
 
-def _text(column: pd.Series, variable: Variable) -> np.ndarray:
+def _float(given: float) -> float:
     try:
-        codes, cells = pd.factorize(column.astype(object).to_numpy(dtype=object))
-    except TypeError:
-        raise InputError(
-            "holds lists or mappings", column=variable.name, expected="one value per patient"
-        ) from None
-    if not all(isinstance(cell, str) and cell == cell.strip() != "" for cell in cells):
-        spelt = as_text(pd.Series(cells, dtype=object)).astype(object)
-        cells = spelt.where(spelt.notna(), None).to_numpy()
-    # Position -1, the missing value's code, is the None at the end.
-    return np.append(np.asarray(cells, dtype=object), [None])[codes]
+        return float(given)
+    except OverflowError:  # an integer beyond any float: infinite, which abstains
+        return float("inf") if given > 0 else float("-inf")
+
+
+def _number(given: object, fault: Callable[[str], InputError]) -> float:
+    if isinstance(given, str):
+        text = given.strip()
+        if not text:
+            return float("nan")
+        try:
+            # Python also reads 1_000, which no laboratory writes.
+            if "_" not in text:
+                return float(text)
+        except ValueError:
+            pass
+        raise fault("holds text")
+    if given is None:
+        return float("nan")
+    if isinstance(given, int | float | np.integer | np.floating | np.bool_):
+        return _float(given)  # type: ignore[arg-type]
+    raise fault("holds no number")
+
+
+def _text(given: object, fault: Callable[[str], InputError]) -> str | None:
+    """Spell as ``ingest`` does: 1, 1.0 and "1" are one level; empty text is missing."""
+    if isinstance(given, bool):
+        return str(given).lower()
+    if isinstance(given, int | float):
+        if given != given:
+            return None
+        return str(int(given)) if given == given // 1 else repr(given)
+    if given is None:
+        return None
+    if isinstance(given, str):
+        text = given.strip()
+        return text or None
+    raise fault("holds no text")
+
+
+def _other_spelling(unit: object, field: _Field) -> tuple[float, float] | None:
+    if not isinstance(unit, str) or len(unit) > 30:
+        return None
+    known = accepted_unit(unit, field.variable)
+    return None if known is None else field.units[known]
+
+
+def _coded(cells: list[str | None]) -> tuple[np.ndarray, list[str]]:
+    place: dict[str, int] = {}
+    codes = [-1 if cell is None else place.setdefault(cell, len(place)) for cell in cells]
+    return np.array(codes, dtype=int), list(place)

@@ -3,145 +3,173 @@
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 
-from pipeline.features.matrix import Values
+from pipeline.features.encoder import Encoded, Encoder, Inputs
 from pipeline.model.artifact import Artifact
 from pipeline.model.risk_model import Risks
+from pipeline.serving.verdict import Verdict
 
 
-def judge_rows(
-    artifact: Artifact, values: Values, risks: Risks
-) -> tuple[np.ndarray, list[list[str]]]:
-    """Decide for each patient whether to abstain, and what to note.
+class Rules:
+    """The rules of one model, its limits laid out as arrays.
 
-    Returns
-    -------
-    abstains : ndarray of bool, shape (n,)
-    notes : list of list of str
-        Sentences for each patient; they name variables, never values.
+    Parameters
+    ----------
+    artifact : Artifact
+    encoder : Encoder
     """
-    n = len(risks.risk)
-    rows = _Rows(n)
-    _nothing_known(rows, values)
-    _unknown_prior(rows, artifact, values, risks)
-    _implausible_values(rows, artifact, values)
-    _too_little_known(rows, artifact, values)
-    _never_seen(rows, artifact, values)
-    _nothing_fitted(rows, artifact)
-    _capped(rows, artifact, risks)
-    return rows.abstains, rows.notes
 
+    def __init__(self, artifact: Artifact, encoder: Encoder) -> None:
+        self._artifact, self._encoder = artifact, encoder
+        self._scoring = artifact.facts["scoring"]
+        variables = [artifact.dictionary[name] for name in encoder.numbers]
+        plausible = [v.range or (-np.inf, np.inf) for v in variables]
+        seen = [self._scoring["seen"].get(v.name, (-np.inf, np.inf)) for v in variables]
+        # Binary variables have a rule of their own, which says more.
+        binary = np.array([v.kind == "binary" for v in variables], dtype=bool)
+        self._low = np.where(binary, 0.0, np.array([low for low, _ in plausible]))
+        self._high = np.where(binary, 1.0, np.array([high for _, high in plausible]))
+        self._seen_low = np.array([low for low, _ in seen])
+        self._seen_high = np.array([high for _, high in seen])
+        self._binary, self._variables = np.flatnonzero(binary), variables
+        self._leading = self._places(self._scoring["leading"])
+        self._usual = self._places(self._scoring.get("usually_known", []))
+        self._needed = min(self._scoring["minimum_present"], len(self._scoring["leading"]))
+        self._arms_seen = {arm for head in artifact.model.heads for arm in head.information}
 
-class _Rows:
-    """Verdict and notes, collected over the rules."""
+    def judge(self, inputs: Inputs, encoded: Encoded, risks: Risks, verdict: Verdict) -> None:
+        """Say of each patient why there is no risk, or what to beware of."""
+        known = ~np.isnan(inputs.numbers)
+        told = {name: codes >= 0 for name, codes in inputs.codes.items()}
+        anything = known.any(axis=1)
+        for given in told.values():
+            anything = anything | given
+        # Without predictors and prior the model would still give its base rate to an empty record.
+        if not anything.all():
+            verdict.abstain_where(~anything, "nothing is known of the patient")
+        self._prior(encoded, verdict)
+        self._values(inputs, verdict)
+        self._too_little_known(known, told, verdict)
+        self._levels(inputs, verdict)
+        self._model(risks, verdict)
 
-    def __init__(self, n: int) -> None:
-        self.abstains = np.zeros(n, dtype=bool)
-        self.notes: list[list[str]] = [[] for _ in range(n)]
+    def _prior(self, encoded: Encoded, verdict: Verdict) -> None:
+        artifact = self._artifact
+        plan, model = artifact.plan, artifact.model
+        for at, arm in enumerate(encoded.arms):
+            said: list[tuple[bool, str]] = []
+            if not arm.given:
+                said.append((True, f"'{plan.therapy}' is missing"))
+            elif arm.therapy is None:
+                said.append((True, f"'{plan.therapy}' is a therapy the model does not know"))
+            elif any(
+                head.prior.kind == "published" and np.isnan(rate)
+                for head, rate in zip(model.heads, arm.published, strict=True)
+            ):
+                said.append((True, "no published rate bears on this therapy"))
+            else:
+                said += [(False, sentence) for sentence in self._of_known(arm.therapy, arm.name)]
+            if said:
+                which = encoded.arm == at
+                for abstains, sentence in said:
+                    (verdict.abstain_where if abstains else verdict.warn_where)(which, sentence)
 
-    def note(self, which: np.ndarray, sentence: str, abstain: bool = False) -> None:
-        for row in np.flatnonzero(which):
-            self.notes[row].append(sentence)
-        if abstain:
-            self.abstains |= which
-
-
-def _nothing_known(rows: _Rows, values: Values) -> None:
-    # Without predictors and prior the model would still give its base rate to an empty record.
-    known = np.zeros(len(rows.abstains), dtype=bool)
-    for given in values.values():
-        known |= ~pd.isna(given)
-    rows.note(~known, "no risk: nothing is known of the patient", abstain=True)
-
-
-def _unknown_prior(rows: _Rows, artifact: Artifact, values: Values, risks: Risks) -> None:
-    plan = artifact.plan
-    if plan.facts is None or plan.therapy is None:
-        return
-    names = plan.facts.names(values[plan.therapy])
-    missing = pd.isna(values[plan.therapy])
-    unknown = pd.isna(names) & ~missing
-    rows.note(missing, f"no risk: '{plan.therapy}' is missing", abstain=True)
-    rows.note(unknown, f"no risk: '{plan.therapy}' is a therapy the model does not know", True)
-    no_rate = np.isnan(risks.prior).any(axis=1) & ~missing & ~unknown
-    rows.note(no_rate, "no risk: no published rate bears on this therapy", abstain=True)
-    known = ~missing & ~unknown & ~no_rate
-    seen = np.isin(names.astype(str), artifact.model.therapies_seen)
-    rows.note(
-        known & ~seen,
-        "training saw no patient with this therapy: its published rate is the starting point",
-    )
-    for outcome, grade in zip(artifact.model.outcomes, plan.grades, strict=True):
-        if grade is None:
-            continue
-        for name in sorted(set(names[known])):
-            rate = plan.facts.rate(name, None, grade)
+    def _of_known(self, therapy: str, arm: str) -> list[str]:
+        plan, model = self._artifact.plan, self._artifact.model
+        assert plan.facts is not None
+        said = []
+        if therapy not in model.therapies_seen:
+            said.append(
+                "training saw no patient with this therapy: its published rate is the "
+                "starting point"
+            )
+        elif self._arms_seen and arm not in self._arms_seen:
+            said.append("training saw no patient with this therapy in this disease")
+        for outcome, grade in zip(model.outcomes, plan.grades, strict=True):
+            rate = plan.facts.rate(therapy, None, grade) if grade is not None else None
             if rate is not None and rate.basis.startswith("pooled"):
-                sentence = f"{outcome}: no published rate of the therapy itself; {rate.basis}"
-                rows.note(known & (names == name), sentence)
+                said.append(f"{outcome}: no published rate of the therapy itself; {rate.basis}")
+        return said
 
+    def _values(self, inputs: Inputs, verdict: Verdict) -> None:
+        V = inputs.numbers
+        wrong = (self._low > V) | (self._high < V) | np.isinf(V)
+        for at in np.flatnonzero(wrong.any(axis=0)):
+            variable, endless = self._variables[at], np.isinf(V[:, at])
+            verdict.abstain_where(endless, f"'{variable.name}' is infinite")
+            if variable.kind != "binary":
+                unit = f" {variable.unit}" if variable.unit else ""
+                limits = f"{self._low[at]:g} to {self._high[at]:g}{unit}"
+                sentence = f"'{variable.name}' is outside {limits}; is its unit right?"
+                verdict.abstain_where(wrong[:, at] & ~endless, sentence)
+        flags = V[:, self._binary]
+        odd = ~np.isnan(flags) & (flags != 0) & (flags != 1)
+        for at in np.flatnonzero(odd.any(axis=0)):
+            name = self._variables[self._binary[at]].name
+            verdict.abstain_where(odd[:, at], f"'{name}' must be 0 or 1")
+        beyond = (self._seen_low > V) | (self._seen_high < V)
+        for at in np.flatnonzero(beyond.any(axis=0)):
+            sentence = f"'{self._variables[at].name}' lies beyond what training saw"
+            verdict.warn_where(beyond[:, at], sentence)
 
-def _implausible_values(rows: _Rows, artifact: Artifact, values: Values) -> None:
-    for variable in artifact.dictionary:
-        given = values.get(variable.name)
-        if given is None or given.dtype == object:
-            continue
-        endless = np.isinf(given)
-        rows.note(endless, f"no risk: '{variable.name}' is infinite", abstain=True)
-        if variable.kind == "binary":
-            wrong = ~np.isnan(given) & (given != 0) & (given != 1)
-            rows.note(wrong, f"no risk: '{variable.name}' must be 0 or 1", abstain=True)
-        elif variable.range is not None:
-            low, high = variable.range
-            wrong = ((given < low) | (given > high)) & ~endless
-            unit = f" {variable.unit}" if variable.unit else ""
-            limits = f"{low:g} to {high:g}{unit}"
-            sentence = f"no risk: '{variable.name}' is outside {limits}; is its unit right?"
-            rows.note(wrong, sentence, abstain=True)
-    for variable in artifact.dictionary:
-        given = values.get(variable.name)
-        if variable.kind == "categorical" and variable.levels and given is not None:
-            if variable.name == artifact.plan.therapy:
+    def _too_little_known(
+        self, known: np.ndarray, told: dict[str, np.ndarray], verdict: Verdict
+    ) -> None:
+        scoring = self._scoring
+        # Variables, not scores: a value that enters three scores is still one thing known.
+        few = _count(known, told, self._leading) < self._needed
+        if few.any():
+            labels = ", ".join(self._artifact.dictionary[name].label for name in scoring["leading"])
+            sentence = f"fewer than {self._needed} of the leading predictors are known ({labels})"
+            verdict.abstain_where(few, sentence)
+        usual = len(self._usual[0]) + len(self._usual[1])
+        if not usual:
+            return
+        missing = usual - _count(known, told, self._usual)
+        much = missing > scoring["warn_missing_share"] * usual
+        for count in np.unique(missing[much]):
+            verdict.warn_where(
+                missing == count,
+                f"{count} of the {usual} values that training usually knew are missing: the "
+                "model puts expected values in their place",
+            )
+
+    def _levels(self, inputs: Inputs, verdict: Verdict) -> None:
+        for name, levels in inputs.levels.items():
+            expected = self._artifact.dictionary[name].levels
+            if not expected or name == self._artifact.plan.therapy:
                 continue
-            strange = ~pd.isna(given) & ~np.isin(given.astype(str), variable.levels)
-            rows.note(strange, f"'{variable.name}' holds a level that training did not see")
+            strange = [at for at, level in enumerate(levels) if level not in expected]
+            if strange:
+                which = np.isin(inputs.codes[name], strange)
+                verdict.warn_where(which, f"'{name}' holds a level that training did not see")
 
-
-def _too_little_known(rows: _Rows, artifact: Artifact, values: Values) -> None:
-    rule = artifact.facts["scoring"]
-    leading = rule["leading"]
-    if not leading:
-        return
-    # Variables, not scores: a value that enters three scores is still one thing known.
-    present = np.sum([~pd.isna(values[name]) for name in leading], axis=0)
-    labels = ", ".join(artifact.dictionary[name].label for name in leading)
-    needed = min(rule["minimum_present"], len(leading))
-    sentence = f"no risk: fewer than {needed} of the leading predictors are known ({labels})"
-    rows.note(present < needed, sentence, abstain=True)
-
-
-def _never_seen(rows: _Rows, artifact: Artifact, values: Values) -> None:
-    for name, (low, high) in artifact.facts["scoring"]["seen"].items():
-        given = values.get(name)
-        if given is not None:
-            beyond = (given < low) | (given > high)
-            rows.note(beyond, f"'{name}' lies beyond what training saw")
-
-
-def _nothing_fitted(rows: _Rows, artifact: Artifact) -> None:
-    everyone = np.ones(len(rows.abstains), dtype=bool)
-    for head in artifact.model.heads:
-        if head.why_not_fitted:
-            rows.note(everyone, f"{head.outcome}: {head.why_not_fitted}")
-
-
-def _capped(rows: _Rows, artifact: Artifact, risks: Risks) -> None:
-    outcomes = artifact.model.outcomes
-    for k, outcome in enumerate(outcomes):
-        for lower in np.unique(risks.bound_by[:, k]):
-            if lower != k:
-                sentence = (
-                    f"{outcome}: capped by the risk of {outcomes[lower]}, whose reasons apply"
+    def _model(self, risks: Risks, verdict: Verdict) -> None:
+        model = self._artifact.model
+        everyone = np.ones(len(risks.risk), dtype=bool)
+        for head in model.heads:
+            if head.why_not_fitted:
+                verdict.warn_where(everyone, f"{head.outcome}: {head.why_not_fitted}")
+        outcomes = model.outcomes
+        bound = risks.bound_by != np.arange(len(outcomes))
+        for k in np.flatnonzero(bound.any(axis=0)):
+            for lower in np.unique(risks.bound_by[bound[:, k], k]):
+                verdict.warn_where(
+                    risks.bound_by[:, k] == lower,
+                    f"{outcomes[k]}: capped by the risk of {outcomes[lower]}, whose reasons apply",
                 )
-                rows.note(risks.bound_by[:, k] == lower, sentence)
+
+    def _places(self, names: list[str]) -> tuple[list[int], list[str]]:
+        place = {name: at for at, name in enumerate(self._encoder.numbers)}
+        return [place[n] for n in names if n in place], [n for n in names if n not in place]
+
+
+def _count(
+    known: np.ndarray, told: dict[str, np.ndarray], places: tuple[list[int], list[str]]
+) -> np.ndarray:
+    """How many of some variables are known, shape (n,)."""
+    numbers, texts = places
+    count = known[:, numbers].sum(axis=1)
+    for name in texts:
+        count = count + told[name]
+    return np.asarray(count)

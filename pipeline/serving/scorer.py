@@ -1,20 +1,29 @@
-"""The scorer: raw baseline records in, risks with intervals, status and reasons out."""
+"""The scorer: raw baseline records in, risks with intervals, status and reasons out.
+
+Batch, MLflow, HTTP, Dask and Spark all call it; it needs numpy, pandas and LightGBM's C
+library, not scikit-learn, shap, matplotlib or MLflow.
+"""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from pipeline.features.matrix import values_of
+from pipeline.features.encoder import Encoded, Encoder, Inputs
 from pipeline.model.artifact import Artifact, read_artifact
-from pipeline.model.predict import Prediction, predict_with_reasons
-from pipeline.model.risk_model import PRIOR_SOURCE
-from pipeline.serving.records import typed_records
-from pipeline.serving.rules import judge_rows
+from pipeline.model.risk_model import Risks
+from pipeline.serving.compiled import Compiled
+from pipeline.serving.frames import inputs_of_frame
+from pipeline.serving.records import RecordReader
+from pipeline.serving.rules import Rules
+from pipeline.serving.verdict import Verdict
+
+ABSTAINED = "no risk: "
 
 
 class Scorer:
@@ -28,14 +37,70 @@ class Scorer:
 
     def __init__(self, artifact: Artifact) -> None:
         self.artifact = artifact
+        self._encoder = Encoder(artifact.plan)
+        self._model = Compiled(artifact)
+        self._rules = Rules(artifact, self._encoder)
+        self._reader = RecordReader(artifact.dictionary, self._encoder, artifact.facts)
 
     @property
     def inputs(self) -> dict[str, str]:
         """The columns that ``predict`` reads, each with its unit (or kind)."""
         return {v.name: v.unit or v.kind for v in self.artifact.dictionary}
 
+    def score(
+        self, records: Sequence[Mapping[str, Any]], reasons: bool = True
+    ) -> list[dict[str, Any]]:
+        """Score records with a unit and a day for each value.
+
+        Parameters
+        ----------
+        records : sequence of mapping
+            Per patient, variable to a plain value in the dictionary's unit, or to
+            ``{"value": 3.5, "unit": "mg/dL", "day": -1}``; see ``RecordReader.read``.
+        reasons : bool
+            Whether to add the exact contributions.
+
+        Returns
+        -------
+        list of dict
+            Per patient: ``status`` (``ok`` or ``abstain``), ``because`` (why there is no
+            risk), ``warnings``, ``therapy`` (canonical name or None), ``risks`` (outcome to
+            ``risk``, ``low``, ``high`` and ``prior``; None where unknown) and, if asked for
+            and there is a risk, ``reasons`` (outcome to ``base``, ``contributions`` on the
+            log-odds by source, and ``from``, the outcome whose head gave the risk).
+
+        Raises
+        ------
+        InputError
+            Where a name is unknown or a value is of a wrong type; values are not quoted.
+        """
+        verdict = Verdict(len(records))
+        inputs = self._reader.read(records, verdict)
+        encoded, risks, base, parts = self._predicted(inputs, verdict, reasons)
+        outcomes = self.artifact.model.outcomes
+        names = ("risk", "low", "high", "prior")
+        numbers = np.stack([getattr(risks, name) for name in names], axis=2).tolist()
+        answers = []
+        for row, numbers_of_row in enumerate(numbers):
+            abstains = bool(verdict.because[row])
+            arm = encoded.arms[encoded.arm[row]] if encoded.arms else None
+            answer: dict[str, Any] = {
+                "status": "abstain" if abstains else "ok",
+                "because": verdict.because[row],
+                "warnings": verdict.warnings[row],
+                "therapy": arm.therapy if arm else None,
+                "risks": {
+                    outcome: _named(names, found, abstains)
+                    for outcome, found in zip(outcomes, numbers_of_row, strict=True)
+                },
+            }
+            if reasons and not abstains:
+                answer["reasons"] = self._reasons(risks, base, parts, row)
+            answers.append(answer)
+        return answers
+
     def predict(self, frame: pd.DataFrame, reasons: bool = True) -> pd.DataFrame:
-        """Score patients.
+        """Score a table of patients.
 
         Parameters
         ----------
@@ -59,28 +124,63 @@ class Scorer:
         InputError
             Where a numeric column holds text or dates, or a column stands twice.
         """
-        records = typed_records(frame, self.artifact.dictionary)
-        values = values_of(records, self.artifact.plan)
-        # A row that will abstain may hold what no arithmetic is defined for.
-        with np.errstate(invalid="ignore", over="ignore"):
-            prediction = predict_with_reasons(self.artifact, values)
-        abstains, notes = judge_rows(self.artifact, values, prediction.risks)
+        verdict = Verdict(len(frame))
+        inputs = inputs_of_frame(frame, self.artifact.dictionary, self._encoder)
+        _, risks, base, parts = self._predicted(inputs, verdict, reasons)
+        abstains = verdict.abstains
         columns: dict[str, Any] = {}
         for k, outcome in enumerate(self.artifact.model.outcomes):
             for name, found in (
-                (f"risk_{outcome}", prediction.risks.risk),
-                (f"risk_{outcome}_low", prediction.risks.low),
-                (f"risk_{outcome}_high", prediction.risks.high),
+                (f"risk_{outcome}", risks.risk),
+                (f"risk_{outcome}_low", risks.low),
+                (f"risk_{outcome}_high", risks.high),
             ):
                 columns[name] = np.where(abstains, np.nan, found[:, k])
-            columns[f"prior_{outcome}"] = prediction.risks.prior[:, k]
-        columns["status"] = np.where(abstains, "abstain", "ok")
-        texts = {"notes": [json.dumps(row, ensure_ascii=False) for row in notes]}
+            columns[f"prior_{outcome}"] = risks.prior[:, k]
+        # The type is stated, because an empty list says nothing of it.
+        columns["status"] = _text(np.where(abstains, "abstain", "ok"))
+        columns["notes"] = _text(_notes(verdict))
         if reasons:
-            texts["reasons"] = _reasons(prediction, self.artifact, abstains)
-        # Stated, because an empty list says nothing of its type.
-        columns |= {name: pd.array(rows, dtype="str") for name, rows in texts.items()}
+            columns["reasons"] = _text(
+                [
+                    "{}" if abstained else json.dumps(self._reasons(risks, base, parts, row))
+                    for row, abstained in enumerate(abstains)
+                ]
+            )
         return pd.DataFrame(columns, index=frame.index)
+
+    def _predicted(
+        self, inputs: Inputs, verdict: Verdict, reasons: bool
+    ) -> tuple[Encoded, Risks, np.ndarray, np.ndarray]:
+        encoded = self._encoder.encode(inputs)
+        # A row that will abstain may hold what no arithmetic is defined for.
+        with np.errstate(invalid="ignore", over="ignore"):
+            if reasons:
+                risks, base, parts = self._model.risks_with_reasons(encoded)
+            else:
+                risks = self._model.risks(encoded)
+                base = parts = np.empty((len(inputs), 0))
+        self._rules.judge(inputs, encoded, risks, verdict)
+        return encoded, risks, base, parts
+
+    def _reasons(
+        self, risks: Risks, base: np.ndarray, parts: np.ndarray, row: int
+    ) -> dict[str, Any]:
+        outcomes, sources = self.artifact.model.outcomes, self._model.sources
+        return {
+            outcome: {
+                "base": start,
+                "contributions": {n: c for n, c in zip(sources, given, strict=True) if c},
+                "from": outcomes[lender],
+            }
+            for outcome, start, given, lender in zip(
+                outcomes,
+                base[row].tolist(),
+                parts[row].T.tolist(),
+                risks.bound_by[row].tolist(),
+                strict=True,
+            )
+        }
 
 
 def load(path_or_uri: str) -> Scorer:
@@ -98,25 +198,25 @@ def load(path_or_uri: str) -> Scorer:
     return Scorer(read_artifact(Path(path_or_uri)))
 
 
-def _reasons(prediction: Prediction, artifact: Artifact, abstains: np.ndarray) -> list[str]:
-    names = [*artifact.plan.sources, PRIOR_SOURCE]
-    outcomes = artifact.model.outcomes
-    base, parts = prediction.base.tolist(), prediction.contributions.tolist()
-    bound_by = prediction.risks.bound_by.tolist()
+def _named(names: tuple[str, ...], found: list[float], abstains: bool) -> dict[str, float | None]:
+    # The prior is told even where the model abstains: it is of the therapy, not of the patient.
+    return {
+        name: None if value != value or (abstains and name != "prior") else value
+        for name, value in zip(names, found, strict=True)
+    }
+
+
+def _notes(verdict: Verdict) -> list[str]:
+    written: dict[tuple[tuple[str, ...], tuple[str, ...]], str] = {}
     texts = []
-    for row, abstained in enumerate(abstains):
-        if abstained:
-            texts.append("{}")
-            continue
-        reasons = {
-            outcome: {
-                "base": base[row][k],
-                "contributions": {
-                    name: parts[row][s][k] for s, name in enumerate(names) if parts[row][s][k]
-                },
-                "from": outcomes[bound_by[row][k]],
-            }
-            for k, outcome in enumerate(outcomes)
-        }
-        texts.append(json.dumps(reasons))
+    for because, warnings in zip(verdict.because, verdict.warnings, strict=True):
+        key = tuple(because), tuple(warnings)
+        if key not in written:
+            sentences = [ABSTAINED + sentence for sentence in because] + warnings
+            written[key] = json.dumps(sentences, ensure_ascii=False)
+        texts.append(written[key])
     return texts
+
+
+def _text(values: Any) -> Any:
+    return pd.array(values, dtype="str")

@@ -1,0 +1,66 @@
+"""The fast path against the plain one: the matrix to the bit, risks and reasons to 1e-12."""
+
+import numpy as np
+import pytest
+
+from pipeline.features.encoder import Encoder
+from pipeline.features.matrix import build_matrix, prior_log_odds, values_of
+from pipeline.model.predict import predict_with_reasons
+from pipeline.serving.compiled import Compiled
+from pipeline.serving.frames import inputs_of_frame
+
+
+@pytest.fixture(scope="module")
+def gaps(cohort):
+    """The cohort with further gaps, brands for names and levels that nobody saw."""
+    rng = np.random.default_rng(7)
+    holed = cohort.astype(object).where(rng.random(cohort.shape) > 0.3, None)
+    holed["therapy"] = cohort["therapy"]
+    holed.loc[holed.index[:20], "therapy"] = "Yescarta"
+    holed.loc[holed.index[20:30], "sex"] = "unheard of"
+    holed.loc[holed.index[30:40], "disease"] = "another"
+    holed.loc[holed.index[40:50], "therapy"] = "cilta-cel"
+    return holed.infer_objects()
+
+
+@pytest.fixture(scope="module", params=["cohort", "gaps"])
+def both(request, scorer, cohort):
+    frame = request.getfixturevalue(request.param)
+    artifact = scorer.artifact
+    encoder = Encoder(artifact.plan)
+    encoded = encoder.encode(inputs_of_frame(frame, artifact.dictionary, encoder))
+    return artifact, values_of(frame, artifact.plan), encoded
+
+
+def test_the_matrix_is_the_same_to_the_bit(both):
+    artifact, values, encoded = both
+    np.testing.assert_array_equal(encoded.Z, build_matrix(values, artifact.plan))
+
+
+def test_the_prior_is_the_same(both):
+    artifact, values, encoded = both
+    published, sd = prior_log_odds(values, artifact.plan)
+    np.testing.assert_array_equal(
+        np.array([a.published for a in encoded.arms])[encoded.arm], published
+    )
+    np.testing.assert_array_equal(np.array([a.sd for a in encoded.arms])[encoded.arm], sd)
+
+
+def test_risks_and_reasons_are_the_same(both):
+    artifact, values, encoded = both
+    expected = predict_with_reasons(artifact, values)
+    risks, base, parts = Compiled(artifact).risks_with_reasons(encoded)
+    for name in ("risk", "low", "high", "prior"):
+        np.testing.assert_allclose(
+            getattr(risks, name), getattr(expected.risks, name), rtol=0, atol=1e-12
+        )
+    np.testing.assert_array_equal(risks.bound_by, expected.risks.bound_by)
+    np.testing.assert_allclose(base, expected.base, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(parts, expected.contributions, rtol=0, atol=1e-12)
+
+
+def test_reasons_add_up_to_the_risks_log_odds(both):
+    artifact, _, encoded = both
+    risks, base, parts = Compiled(artifact).risks_with_reasons(encoded)
+    log_odds = np.log(risks.risk / (1 - risks.risk))
+    np.testing.assert_allclose(base + parts.sum(axis=1), log_odds, rtol=0, atol=1e-9)
