@@ -46,6 +46,10 @@ class Job:
         The run folder; ``run / "ingest" / "cohort.parquet"``, say.
     out : Path
         An empty folder for the stage's files.
+    scratch : Path
+        A folder, not there at first, for parts of long work. It survives a stop as long as
+        the stage's fingerprint stands, so that the next run finds the parts again, and goes
+        when the stage is complete.
     progress : callable
         ``progress(what, done, total)`` for long work.
     """
@@ -54,6 +58,7 @@ class Job:
     settings: dict[str, Any]
     run: Path
     out: Path
+    scratch: Path
     progress: Progress
 
 
@@ -201,20 +206,24 @@ def _run_whole(
 ) -> dict[str, Any]:
     """Run a stage into a folder aside, and move it into place when it is complete."""
     folder, aside, old = run / stage.name, run / f".{stage.name}.new", run / f".{stage.name}.old"
-    for leftover in (aside, old):
+    parts = run / f".{stage.name}.parts"
+    scratch = parts / mark
+    stale = [part for part in parts.glob("*") if part != scratch]
+    for leftover in (aside, old, *stale):
         shutil.rmtree(leftover, ignore_errors=True)
     aside.mkdir(parents=True)
     always = ("name", "file", "path", "run_folder")
     view = SimpleNamespace(**{name: getattr(config, name) for name in (*always, *stage.sections)})
     try:
         settings = _settings(stage, config)
-        line = stage.run(Job(cast(Config, view), settings, run, aside, progress))
+        line = stage.run(Job(cast(Config, view), settings, run, aside, scratch, progress))
         record = {"fingerprint": mark, "line": line, "outputs": _digests(aside)}
         (aside / RECORD).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
         _to_disk(aside)
         if folder.exists():
             folder.rename(old)
         aside.rename(folder)
+        shutil.rmtree(parts, ignore_errors=True)
     except OSError as error:
         if error.errno not in _CANNOT_WRITE:
             raise

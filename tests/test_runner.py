@@ -190,3 +190,38 @@ def test_fingerprints_do_not_depend_on_where_the_project_lies(tmp_path):
         ran(config, stages())
         records.append((config.run_folder / "second" / "stage.json").read_text())
     assert records[0] == records[1]
+
+
+def _by_parts(stop_after):
+    """A stage of four parts, stopped after some of them; it says how many it found."""
+
+    def run(job):
+        found = len(list(job.scratch.glob("*"))) if job.scratch.exists() else 0
+        job.scratch.mkdir(parents=True, exist_ok=True)
+        for part in range(found, 4):
+            if part == stop_after:
+                raise KeyboardInterrupt
+            (job.scratch / str(part)).write_text("done")
+        (job.out / "c.txt").write_text("whole")
+        return f"{found} found"
+
+    return run
+
+
+def test_parts_of_a_stopped_stage_are_found_again_and_go_when_it_is_whole(config_of):
+    config = config_of()
+    with pytest.raises(KeyboardInterrupt):
+        ran(config, stages(two=_by_parts(3)))
+    assert not (config.run_folder / "second").exists()
+    assert ran(config, stages(two=_by_parts(None))) == ["second"]
+    record = json.loads((config.run_folder / "second" / "stage.json").read_text())
+    assert record["line"] == "3 found"
+    assert sorted(p.name for p in config.run_folder.iterdir()) == [".lock", "first", "second"]
+
+
+def test_parts_made_of_other_inputs_are_not_found(config_of):
+    with pytest.raises(KeyboardInterrupt):
+        ran(config_of(), stages(two=_by_parts(3)))
+    assert ran(config_of(folds=3), stages(two=_by_parts(None))) == ["second"]
+    record = json.loads((config_of().run_folder / "second" / "stage.json").read_text())
+    assert record["line"] == "0 found"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Self
 
 import numpy as np
@@ -93,8 +94,11 @@ def out_of_fold_table(
     settings: Evaluation,
     seed: int,
     progress: Callable[[str, int, int], None],
+    scratch: Path | None = None,
 ) -> pd.DataFrame:
     """Risks of every patient from models fitted without the patient.
+
+    ``scratch`` keeps the folds that are done, as `out_of_fold` says.
 
     Returns
     -------
@@ -109,6 +113,7 @@ def out_of_fold_table(
         seed,
         settings.processes,
         lambda done, total: progress("evaluate: folds", done, total),
+        scratch,
     )
     observed = {
         name: procedure.patients.Y[:, k] for k, name in enumerate(procedure.patients.outcomes)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
+from zipfile import BadZipFile
 
 import joblib
 import numpy as np
@@ -23,6 +27,15 @@ class FitPredict(Protocol):
         self, train_rows: np.ndarray, test_rows: np.ndarray, seed: int
     ) -> Mapping[str, np.ndarray]:
         """Return, for each model, risks of the test rows, shape (test rows, outcomes)."""
+
+
+@dataclass(frozen=True)
+class Split:
+    """Patients to fit on and patients to predict, as row numbers, and the seed of the fit."""
+
+    train: np.ndarray
+    test: np.ndarray
+    seed: int
 
 
 def assign_folds(
@@ -77,6 +90,7 @@ def out_of_fold(
     seed: int,
     processes: int = 1,
     on_progress: Callable[[int, int], None] | None = None,
+    scratch: Path | None = None,
 ) -> dict[str, np.ndarray]:
     """Return every patient's risk from models that were fitted without the patient.
 
@@ -87,43 +101,108 @@ def out_of_fold(
         As `assign_folds` returns it.
     seed : int
         Each fold of each repeat gets its own seed from it, whatever the processes.
-    processes : int
-        Folds fitted at a time; each on one thread, which also keeps sums in one order.
-    on_progress : callable, optional
-        Called with the number of folds done and their total after each fold.
+    processes, on_progress, scratch
+        As in `fit_splits`.
 
     Returns
     -------
     dict of ndarray, shape (repeats, n, outcomes)
         By model; NaN where a fold did not give the model.
     """
-    tasks = [(r, int(f)) for r in range(len(folds)) for f in np.unique(folds[r])]
-    calls = [
-        joblib.delayed(_one_fold)(fit_predict, folds[r], r, f, _fold_seed(seed, r, f))
-        for r, f in tasks
-    ]
+    splits = {
+        f"repeat_{r}_fold_{fold}": Split(
+            np.flatnonzero(folds[r] != fold),
+            np.flatnonzero(folds[r] == fold),
+            _fold_seed(seed, r, int(fold)),
+        )
+        for r in range(len(folds))
+        for fold in np.unique(folds[r])
+    }
+    found = fit_splits(fit_predict, splits, processes, on_progress, scratch)
     risks: dict[str, np.ndarray] = {}
+    for name, split in splits.items():
+        repeat = int(name.split("_")[1])
+        for model, values in found[name].items():
+            if model not in risks:
+                risks[model] = np.full((*folds.shape, values.shape[1]), np.nan)
+            risks[model][repeat, split.test] = values
+    return {model: risks[model] for model in sorted(risks)}
+
+
+def fit_splits(
+    fit_predict: FitPredict,
+    splits: Mapping[str, Split],
+    processes: int = 1,
+    on_progress: Callable[[int, int], None] | None = None,
+    scratch: Path | None = None,
+) -> dict[str, Mapping[str, np.ndarray]]:
+    """Fit on each split's training patients and predict its others, in parallel, resumably.
+
+    Parameters
+    ----------
+    fit_predict : FitPredict
+    splits : mapping of str to Split
+        The name of each also names its file in ``scratch``.
+    processes : int
+        Splits fitted at a time; each on one thread, which also keeps sums in one order.
+    on_progress : callable, optional
+        Called with the number of splits done and their total after each.
+    scratch : Path, optional
+        Folder where each split's risks are kept as soon as they are there, and found again
+        after an interruption. Whoever gives it answers for everything behind the risks
+        having stayed the same; see ``Job.scratch``.
+
+    Returns
+    -------
+    dict of dict of ndarray, shape (test rows, outcomes)
+        By split and model, in the order of ``splits``.
+    """
+    found = {} if scratch is None else dict(_kept(scratch, splits))
+    missing = [name for name in splits if name not in found]
+    if found and on_progress is not None:
+        on_progress(len(found), len(splits))
+    calls = [joblib.delayed(_one_split)(fit_predict, name, splits[name]) for name in missing]
     with joblib.parallel_config("loky", inner_max_num_threads=1):
         results = joblib.Parallel(
-            n_jobs=min(processes, len(tasks)), return_as="generator_unordered"
+            n_jobs=max(1, min(processes, len(missing))), return_as="generator_unordered"
         )(calls)
-        for done, (repeat, rows, found) in enumerate(results, start=1):
-            for name, values in found.items():
-                if name not in risks:
-                    risks[name] = np.full((*folds.shape, values.shape[1]), np.nan)
-                risks[name][repeat, rows] = values
+        for name, risks in results:
+            found[name] = risks
+            if scratch is not None:
+                _keep(scratch / f"{name}.npz", risks)
             if on_progress is not None:
-                on_progress(done, len(tasks))
-    # Folds end in any order; names come out in the same one.
-    return {name: risks[name] for name in sorted(risks)}
+                on_progress(len(found), len(splits))
+    # Splits end in any order; they come out in the same one.
+    return {name: found[name] for name in splits}
 
 
-def _one_fold(
-    fit_predict: FitPredict, fold_of: np.ndarray, repeat: int, fold: int, seed: int
-) -> tuple[int, np.ndarray, Mapping[str, np.ndarray]]:
-    test = np.flatnonzero(fold_of == fold)
+def _one_split(
+    fit_predict: FitPredict, name: str, split: Split
+) -> tuple[str, Mapping[str, np.ndarray]]:
     with threadpool_limits(1):
-        return repeat, test, fit_predict(np.flatnonzero(fold_of != fold), test, seed)
+        return name, fit_predict(split.train, split.test, split.seed)
+
+
+def _kept(
+    scratch: Path, splits: Mapping[str, Split]
+) -> Iterator[tuple[str, Mapping[str, np.ndarray]]]:
+    for name in splits:
+        try:
+            with np.load(scratch / f"{name}.npz", allow_pickle=False) as file:
+                yield name, {model: file[model] for model in file.files}
+        except (OSError, EOFError, ValueError, BadZipFile):
+            continue  # not there, or damaged: it is fitted again
+
+
+def _keep(path: Path, risks: Mapping[str, np.ndarray]) -> None:
+    """Write whole or not at all: a stop may come at any time."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_suffix(".new")
+    with aside.open("wb") as file:
+        np.savez(file, **dict(risks))  # type: ignore[arg-type]
+        file.flush()
+        os.fsync(file.fileno())
+    aside.replace(path)
 
 
 def _fold_seed(seed: int, repeat: int, fold: int) -> int:

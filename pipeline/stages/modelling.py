@@ -44,7 +44,7 @@ def evaluate(job: Job) -> str:
     group = config.evaluation.group
     groups = cohort[group].to_numpy() if group else None
     table = out_of_fold_table(
-        procedure, patients, groups, config.evaluation, config.seed, job.progress
+        procedure, patients, groups, config.evaluation, config.seed, job.progress, job.scratch
     )
     table.to_parquet(job.out / "oof.parquet", index=False)
     truth = job.run / "ingest" / "truth.parquet"

@@ -111,3 +111,47 @@ def test_progress_counts_every_fold_and_each_fold_has_its_own_seed():
     )
     assert calls == [(k, 6) for k in range(1, 7)]
     assert len(np.unique(found["model"][:, :, 1])) == 60
+
+
+def counting(folder, stop_after, X, y, train_rows, test_rows, seed):
+    """As `least_squares`, leaving a trace of each fit; power fails after some of them."""
+    if len(list(folder.iterdir())) >= stop_after:
+        raise KeyboardInterrupt
+    (folder / f"{seed}").touch()
+    return least_squares(X, y, train_rows, test_rows, seed)
+
+
+@pytest.mark.parametrize("stop_after", [1, 4, 9])
+def test_an_interrupted_resampling_goes_on_with_what_is_missing(tmp_path, stop_after):
+    rng = np.random.default_rng(3)
+    X, y = rng.normal(size=(80, 5)), rng.normal(size=80)
+    folds = assign_folds(np.zeros(80), 5, repeats=2, seed=4)
+    undisturbed = out_of_fold(partial(least_squares, X, y), folds, seed=6)
+    traces, scratch = tmp_path / "traces", tmp_path / "parts"
+    traces.mkdir()
+    with pytest.raises(KeyboardInterrupt):
+        out_of_fold(partial(counting, traces, stop_after, X, y), folds, 6, scratch=scratch)
+    assert len(list(scratch.glob("*.npz"))) == stop_after
+    steps = []
+    again = out_of_fold(
+        partial(counting, traces, 99, X, y), folds, 6,
+        on_progress=lambda done, total: steps.append((done, total)), scratch=scratch,
+    )  # fmt: skip
+    assert len(list(traces.iterdir())) == 10  # none was fitted twice, for each has its own seed
+    assert steps == [(k, 10) for k in range(stop_after, 11)]
+    assert list(again) == list(undisturbed)
+    for name, values in undisturbed.items():
+        assert again[name].tobytes() == values.tobytes()
+
+
+def test_a_damaged_part_is_fitted_again(tmp_path):
+    rng = np.random.default_rng(3)
+    X, y = rng.normal(size=(60, 5)), rng.normal(size=60)
+    folds = assign_folds(np.zeros(60), 3, repeats=1, seed=4)
+    undisturbed = out_of_fold(partial(least_squares, X, y), folds, 6, scratch=tmp_path)
+    first, second, third = sorted(tmp_path.glob("*.npz"))
+    first.write_bytes(b"")
+    second.write_bytes(second.read_bytes()[:50])
+    third.with_suffix(".new").write_bytes(b"half")
+    again = out_of_fold(partial(least_squares, X, y), folds, 6, scratch=tmp_path)
+    assert all(np.array_equal(again[name], undisturbed[name]) for name in undisturbed)
