@@ -31,6 +31,7 @@ from pipeline.config.source import (
     TableSource,
     Window,
 )
+from pipeline.config.transport import Learning, Transport
 
 __all__ = [
     "Audit",
@@ -43,6 +44,7 @@ __all__ = [
     "Evaluation",
     "Explanation",
     "Gate",
+    "Learning",
     "Linear",
     "LongRows",
     "LongSource",
@@ -58,6 +60,7 @@ __all__ = [
     "Table",
     "TableSource",
     "TherapyPrior",
+    "Transport",
     "Trees",
     "Window",
 ]

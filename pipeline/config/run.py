@@ -14,6 +14,7 @@ from pipeline.config.modelling import Model, Outcome, Predictors, TherapyPrior
 from pipeline.config.release import Card, Registry, Scoring
 from pipeline.config.section import Section
 from pipeline.config.source import SyntheticSource, TableSource, Window
+from pipeline.config.transport import Learning, Transport
 from pipeline.errors import did_you_mean
 
 
@@ -33,6 +34,8 @@ class Config(Section):
     model: Model = Field(default_factory=Model)
     audit: Audit = Field(default_factory=Audit)
     evaluation: Evaluation = Field(default_factory=Evaluation)
+    transport: Transport = Field(default_factory=Transport)
+    learning: Learning = Field(default_factory=Learning)
     explanation: Explanation = Field(default_factory=Explanation)
     card: Card
     registry: Registry = Field(default_factory=Registry)
