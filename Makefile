@@ -4,7 +4,7 @@
 CONFIG ?= configs/default.yaml
 PYTHON ?= python3
 PY := .venv/bin/python
-STAGES := ingest audit features train evaluate explain register card
+STAGES := ingest audit features train evaluate transport explain register card
 
 .PHONY: run $(STAGES) test lint lock clean help
 .DEFAULT_GOAL := help

@@ -25,6 +25,7 @@ QUICK = {
     },
     "audit": {"permutations": 199},
     "evaluation": {"folds": 2, "repeats": 1, "bootstrap": 100, "processes": 1},
+    "transport": {"units": 2},
     "explanation": {"leading_variables": 2, "rows": 60},
     "card": dict.fromkeys(
         ("title", "intended_use", "intended_users", "horizon", "population"), "test"

@@ -57,13 +57,15 @@ def random_effects(estimates: np.ndarray, variances: np.ndarray, level: float) -
     interval is Hartung's and Knapp's, with :math:`k - 1` degrees of freedom; its standard
     error is not let fall below the ordinary one, as happens by chance where the units are
     more alike than their variances allow (Rover 2015). The prediction interval is
-    :math:`\hat\mu \pm t_{k-2} \sqrt{\hat\tau^2 + SE^2}`.
+    :math:`\hat\mu \pm t_{k-2} \sqrt{\hat\tau^2 + SE^2}`; with fewer than ten units it holds
+    the next one a little less often than it says (Partlett and Riley 2017).
 
     References
     ----------
     Knapp G, Hartung J. Stat Med 2003;22:2693. Higgins JPT, Thompson SG, Spiegelhalter DJ.
     J R Stat Soc A 2009;172:137. Riley RD, Higgins JPT, Deeks JJ. BMJ 2011;342:d549.
-    Rover C, Knapp G, Friede T. BMC Med Res Methodol 2015;15:99.
+    Rover C, Knapp G, Friede T. BMC Med Res Methodol 2015;15:99. Partlett C, Riley RD.
+    Stat Med 2017;36:301.
     """
     k = len(estimates)
     if k < FEWEST_UNITS:

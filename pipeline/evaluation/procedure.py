@@ -36,12 +36,16 @@ class Procedure:
     settings : ModelSettings
     therapy_only_sd : float
         How far the therapy-only comparator may leave the published rates, in log-odds.
+    decide_by_cohort : bool
+        Whether enough patients are there to fit anything is decided once for the cohort, or
+        (False) anew for the training rows, as if there were no others.
     """
 
     patients: Patients
     scores: dict[str, np.ndarray]
     settings: ModelSettings
     therapy_only_sd: float
+    decide_by_cohort: bool = True
 
     @classmethod
     def of(
@@ -62,7 +66,8 @@ class Procedure:
     ) -> Mapping[str, np.ndarray]:
         """Fit on some patients; risks of the others, each of shape (test rows, outcomes)."""
         train, test = self.patients.part(train_rows), self.patients.part(test_rows)
-        model = fit_risk_model(train, self.settings, seed, whole=self.patients.Y)
+        whole = self.patients.Y if self.decide_by_cohort else None
+        model = fit_risk_model(train, self.settings, seed, whole=whole)
         level = self.settings.interval_level
         found = model.predict(test.Z, test.published, test.published_sd, test.arms, level)
         risks = {"model": found.risk, "low": found.low, "high": found.high}

@@ -1,7 +1,8 @@
 """Figures of one unit (a site, a therapy, a period) with analytic standard errors.
 
 A meta-analysis needs an estimate and its variance per unit, on a scale on which the estimate
-is about normal: AUROC in log-odds, observed/expected as a logarithm, all else as it is.
+is about normal: AUROC in log-odds, observed/expected and log-loss as logarithms, calibration
+intercept and slope as they are.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ SCALES = {
     "calibration_intercept": "identity",
     "calibration_slope": "identity",
     "observed_expected": "log",
-    "log_loss": "identity",
+    "log_loss": "log",
 }
 
 
@@ -45,7 +46,7 @@ class Measured:
 def measure(
     observed: np.ndarray, risk: np.ndarray, strata: np.ndarray | None
 ) -> dict[str, Measured]:
-    """Return every figure of `SCALES`, on its scale.
+    r"""Return every figure of `SCALES`, on its scale.
 
     Parameters
     ----------
@@ -58,13 +59,13 @@ def measure(
     Notes
     -----
     Standard errors: AUROC, see `concordance`; observed/expected,
-    :math:`\\sqrt{(1 - \\bar y) / \\sum y}` on the log scale (Debray, BMJ 2017;356:i6460);
+    :math:`\sqrt{(1 - \bar y) / \sum y}` on the log scale (Debray, BMJ 2017;356:i6460);
     intercept and slope, the information of the recalibrating regression; log-loss, the
     patients' spread.
     """
     everyone = np.zeros(len(risk), dtype=int)
     events = observed.sum()
-    loss = patient_log_loss(observed, risk)
+    loss = mean_with_error(patient_log_loss(observed, risk))
     return {
         "auroc": _on_logit(*concordance(observed, risk, everyone)),
         "auroc_within_therapy": Measured(np.nan, np.nan)
@@ -76,13 +77,11 @@ def measure(
             float(np.log(events / risk.sum())),
             float(np.sqrt((1 - observed.mean()) / events)),
         ),
-        "log_loss": mean_with_error(loss),
+        "log_loss": Measured(float(np.log(loss.value)), loss.error / loss.value),
     }
 
 
-def concordance(
-    observed: np.ndarray, risk: np.ndarray, strata: np.ndarray
-) -> tuple[float, float]:
+def concordance(observed: np.ndarray, risk: np.ndarray, strata: np.ndarray) -> tuple[float, float]:
     r"""Return the AUROC over pairs of the same stratum, pooled, and its standard error.
 
     Parameters

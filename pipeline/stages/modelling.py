@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from pipeline.runner import Job, file_digest, package_digest
@@ -77,6 +78,40 @@ def evaluate(job: Job) -> str:
     )
 
 
+def transport(job: Job) -> str:
+    """Refit without each site, each therapy and the last years, and judge there."""
+    from pipeline.evaluation.procedure import Procedure
+    from pipeline.evaluation.transport import judge_transport
+
+    config, cohort, settings = job.config, cohort_of(job), job.config.transport
+    procedure = Procedure.of(
+        cohort, plan_of(job), config.outcomes, config.model, config.evaluation.therapy_only_sd
+    )
+    therapies = procedure.patients.therapies
+    year = _column(cohort, settings.year)
+    found = judge_transport(
+        procedure,
+        _column(cohort, settings.site),
+        _column(cohort, settings.therapy) if therapies is None else therapies,
+        None if year is None else pd.to_numeric(pd.Series(year)).to_numpy(dtype=float),
+        settings,
+        config.evaluation,
+        config.seed,
+        job.progress,
+        job.scratch,
+    )
+    write_json(job.out / "transport.json", found)
+    if "reason" in found["sites"]:
+        return f"sites: {found['sites']['reason']}"
+    sites = found["sites"]["outcomes"][config.primary_outcome]
+    auroc = sites["summary"]["auroc"]
+    line = f"{auroc['units']} sites: {config.primary_outcome} AUROC {_interval(auroc)}"
+    if auroc["estimate"] is None:
+        return line
+    ends = f"{auroc['prediction_low']:.2f} to {auroc['prediction_high']:.2f}"
+    return f"{line}, prediction interval {ends}"
+
+
 def explain(job: Job) -> str:
     """Say exactly what moves the risks, in tables and pictures."""
     from pipeline.explanation.contributions import example_rows, example_table
@@ -130,3 +165,10 @@ def _interval(figure: dict[str, Any]) -> str:
     if figure["low"] is None:
         return f"{figure['estimate']:.2f}"
     return f"{figure['estimate']:.2f} ({figure['low']:.2f} to {figure['high']:.2f})"
+
+
+def _column(cohort: pd.DataFrame, name: str | None) -> np.ndarray | None:
+    """Values of a column that a cohort may lack."""
+    if name is None or name not in cohort:
+        return None
+    return cohort[name].astype(object).where(cohort[name].notna(), None).to_numpy()

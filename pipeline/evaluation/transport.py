@@ -1,0 +1,405 @@
+"""The procedure on sites, therapies and years that it was not trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pipeline.config import Evaluation, Transport
+from pipeline.evaluation.procedure import Procedure
+from pipeline.evaluation.resampling import Split, fit_splits
+from pipeline.evaluation.suppression import hidden_groups, hidden_sizes
+from pipeline.evaluation.unit_figures import (
+    SCALES,
+    Measured,
+    mean_with_error,
+    measure,
+    patient_log_loss,
+    summarised,
+    with_interval,
+)
+
+UNDEFINED = "undefined here: one class only, or risks that do not vary or separate the classes"
+HIDDEN = "not shown, as the count of a smaller group could be worked out; it is part of the summary"
+
+Progress = Callable[[str, int, int], None]
+Risks = Mapping[str, np.ndarray]
+Fits = dict[str, Risks]
+
+
+@dataclass(frozen=True)
+class Units:
+    """Groups of patients that are left out in turn, the largest first.
+
+    Attributes
+    ----------
+    names : list of str
+    group : ndarray of int, shape (n,)
+        Place of each patient's unit in ``names``; units that are not left out come after
+        these, and patients of no known unit last.
+    further : int
+        Units that are not left out.
+    """
+
+    names: list[str]
+    group: np.ndarray
+    further: int
+
+    def splits(self, kind: str, seed: int) -> dict[str, Split]:
+        """Each unit against all other patients, named by its place."""
+        return {
+            f"{kind}_{place}": Split(
+                np.flatnonzero(self.group != place), np.flatnonzero(self.group == place), seed
+            )
+            for place in range(len(self.names))
+        }
+
+
+def judge_transport(
+    procedure: Procedure,
+    sites: np.ndarray | None,
+    therapies: np.ndarray | None,
+    years: np.ndarray | None,
+    settings: Transport,
+    evaluation: Evaluation,
+    seed: int,
+    progress: Progress,
+    scratch: Path | None = None,
+) -> dict[str, Any]:
+    """Refit the entire procedure without each unit, and judge it there: ``transport.json``.
+
+    Parameters
+    ----------
+    procedure : Procedure
+    sites, therapies : ndarray of str, shape (n,), or None
+        None, or missing, where unknown: such patients train every model.
+    years : ndarray of float, shape (n,), or None
+        Patients without a year take no part in the temporal test.
+    settings : Transport
+    evaluation : Evaluation
+    seed : int
+    progress : callable
+    scratch : Path, optional
+        As in `fit_splits`.
+
+    Returns
+    -------
+    dict
+        ``definition`` and ``sites``, ``therapies``, ``temporal``. Each holds either a
+        ``reason`` why it was not done, or ``outcomes``.
+
+        For sites and therapies, per outcome: ``units``, each with ``unit``, ``n``, ``events``
+        and ``figures`` (or a ``reason``), and ``differences`` of log-loss from
+        ``therapy_only``; ``summary``, a random-effects summary of each figure, and
+        ``summary_differences``. For therapies where there is a prior also ``without_prior``
+        (figures) in each unit, ``without_prior`` among the differences, and
+        ``summary_without_prior``. For the temporal split: ``train_years``, ``test_years``,
+        ``train_n``, ``n``, and per outcome ``events``, ``figures`` and ``differences``.
+        A figure that is undefined or not shown is None with a ``reason``.
+    """
+    # What too few patients train is decided as it would be without the unit.
+    procedure = replace(procedure, decide_by_cohort=False)
+    patients = procedure.patients
+    of_sites = find_units(sites, patients.Y, settings, evaluation, "site")
+    of_therapies = find_units(therapies, patients.Y, settings, evaluation, "therapy")
+    periods = find_periods(years, settings)
+
+    splits: dict[str, Split] = {}
+    unseen: dict[str, Split] = {}
+    if isinstance(of_sites, Units):
+        splits |= of_sites.splits("site", seed)
+    if isinstance(periods, Periods):
+        splits["later"] = periods.split(seed)
+    if isinstance(of_therapies, Units):
+        splits |= of_therapies.splits("therapy", seed)
+        if np.isfinite(patients.published).any():
+            unseen = of_therapies.splits("therapy_without_prior", seed)
+    refits = len(splits) + len(unseen)
+
+    def fit(fit_predict: Procedure, wanted: dict[str, Split], before: int) -> Fits:
+        return fit_splits(
+            fit_predict,
+            wanted,
+            evaluation.processes,
+            lambda done, _: progress("transport: refits", before + done, refits),
+            scratch,
+        )
+
+    fits = fit(procedure, splits, 0) | fit(without_prior(procedure), unseen, len(splits))
+    strata = None if patients.therapies is None else pd.factorize(patients.therapies)[0]
+    judge = Judge(patients.Y, list(patients.outcomes), strata, settings, evaluation)
+    return {
+        "definition": definition(settings, evaluation),
+        "sites": {"reason": of_sites}
+        if isinstance(of_sites, str)
+        else judge.units(of_sites, "site", fits),
+        "therapies": {"reason": of_therapies}
+        if isinstance(of_therapies, str)
+        else judge.units(of_therapies, "therapy", fits),
+        "temporal": {"reason": periods}
+        if isinstance(periods, str)
+        else judge.temporal(periods, fits["later"]),
+    }
+
+
+def find_units(
+    labels: np.ndarray | None,
+    Y: np.ndarray,
+    settings: Transport,
+    evaluation: Evaluation,
+    kind: str,
+) -> Units | str:
+    """Choose the units to leave out, or say why there are none.
+
+    A unit is left out if it has enough of both classes of some outcome; at most
+    ``settings.units`` are.
+    """
+    if labels is None:
+        return f"the cohort does not say which {kind} a patient belongs to (transport.{kind})"
+    found = pd.Series(labels, dtype=object)
+    size = found.value_counts()
+    if len(size) < 2:
+        return f"all patients whose {kind} is known are of one {kind}"
+    minimum = max(settings.minimum_events, evaluation.minimum_cell)
+    events = pd.DataFrame(Y).groupby(found.to_numpy()).sum()
+    others = events.rsub(size.loc[events.index], axis=0)
+    enough = events.index[np.minimum(events.to_numpy(), others.to_numpy()).max(axis=1) >= minimum]
+    ranked = sorted(enough, key=lambda unit: (-size[unit], str(unit)))
+    if not ranked:
+        return (
+            f"no {kind} has {minimum} patients with and {minimum} without an outcome "
+            "(transport.minimum_events)"
+        )
+    chosen = ranked[: settings.units]
+    order = [*chosen, *(unit for unit in size.index if unit not in set(chosen))]
+    place = {unit: i for i, unit in enumerate(order)}
+    group = found.map(place).fillna(len(order)).to_numpy(dtype=int)
+    return Units([str(unit) for unit in chosen], group, len(order) - len(chosen))
+
+
+@dataclass(frozen=True)
+class Periods:
+    """Later patients to judge and earlier ones to train on.
+
+    Attributes
+    ----------
+    group : ndarray of int, shape (n,)
+        0 for the later patients, 1 for the earlier ones, 2 for those of no known year.
+    train_years, test_years : list of int
+        First and last year of each.
+    """
+
+    group: np.ndarray
+    train_years: list[int]
+    test_years: list[int]
+
+    def split(self, seed: int) -> Split:
+        """As `fit_splits` takes it."""
+        return Split(np.flatnonzero(self.group == 1), np.flatnonzero(self.group == 0), seed)
+
+
+def find_periods(years: np.ndarray | None, settings: Transport) -> Periods | str:
+    """Set the last years apart, or say why there are none to set apart."""
+    if years is None:
+        return "the cohort does not say in which year a patient was treated (transport.year)"
+    known = np.isfinite(years)
+    unique = np.unique(years[known])
+    if len(unique) < 2:
+        return "all patients whose year is known were treated in one year"
+    later = np.array([(years[known] >= year).mean() for year in unique])
+    # The first year always trains.
+    first = max(1, int(np.flatnonzero(later >= settings.latest_share)[-1]))
+    group = np.select([years >= unique[first], known], [0, 1], 2)
+    before, after = unique[:first], unique[first:]
+    return Periods(group, [int(before[0]), int(before[-1])], [int(after[0]), int(after[-1])])
+
+
+def without_prior(procedure: Procedure) -> Procedure:
+    """Return the procedure as it is where nothing is published about any therapy.
+
+    It starts from the training patients' base rate. The therapy's attributes (modality,
+    target) stay predictors; the product becomes an ordinary one.
+    """
+    patients = procedure.patients
+    nothing = np.full_like(patients.published, np.nan)
+    return replace(
+        procedure,
+        patients=replace(
+            patients,
+            published=nothing,
+            published_sd=nothing,
+            therapy_columns=np.zeros_like(patients.therapy_columns),
+        ),
+    )
+
+
+@dataclass(frozen=True)
+class Judge:
+    """What the figures are computed from."""
+
+    Y: np.ndarray
+    outcomes: list[str]
+    strata: np.ndarray | None
+    settings: Transport
+    evaluation: Evaluation
+
+    def units(self, units: Units, kind: str, fits: Fits) -> dict[str, Any]:
+        """Judge each unit on its own patients, and summarise."""
+        needed = self._needed
+        n, events, hide_n, hidden = self._counts(units.group)
+        risks = [dict(fits[f"{kind}_{u}"]) for u in range(len(units.names))]
+        for u, found in enumerate(risks):
+            if f"{kind}_without_prior_{u}" in fits:
+                found["without_prior"] = fits[f"{kind}_without_prior_{u}"]["model"]
+        outcomes = {}
+        for k, outcome in enumerate(self.outcomes):
+            rows, measured = [], []
+            for u, name in enumerate(units.names):
+                row: dict[str, Any] = {
+                    "unit": name,
+                    "n": None if hide_n[u] else int(n[u]),
+                    "events": None if hidden[k, u] else int(events[k, u]),
+                }
+                if min(events[k, u], n[u] - events[k, u]) < needed:
+                    row["reason"] = f"fewer than {needed} patients with or without the event"
+                else:
+                    measured.append(self._measured(k, units.group == u, risks[u]))
+                    row |= {"reason": HIDDEN} if hidden[k, u] else self._row(measured[-1])
+                rows.append(row)
+            outcomes[outcome] = {"units": rows, **self._summary(measured, risks[0])}
+        return {"units_not_left_out": units.further, "outcomes": outcomes}
+
+    def temporal(self, periods: Periods, risks: Risks) -> dict[str, Any]:
+        """Judge the later patients."""
+        n, events, hide_n, hidden = self._counts(periods.group)
+        outcomes: dict[str, Any] = {}
+        for k, outcome in enumerate(self.outcomes):
+            if min(events[k, 0], n[0] - events[k, 0]) < self._needed:
+                reason = f"fewer than {self._needed} later patients with or without the event"
+                outcomes[outcome] = {"events": None, "reason": reason}
+            elif hidden[k, 0]:
+                outcomes[outcome] = {"events": None, "reason": HIDDEN}
+            else:
+                found = self._measured(k, periods.group == 0, risks)
+                outcomes[outcome] = {"events": int(events[k, 0]), **self._row(found)}
+        return {
+            "train_years": periods.train_years,
+            "test_years": periods.test_years,
+            "train_n": None if hide_n[1] else int(n[1]),
+            "n": None if hide_n[0] else int(n[0]),
+            "outcomes": outcomes,
+        }
+
+    @property
+    def _needed(self) -> int:
+        """Patients of the smaller class that figures need."""
+        return max(self.settings.minimum_events, self.evaluation.minimum_cell)
+
+    def _counts(self, group: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Patients and events by group, and which of either are not given."""
+        n = np.bincount(group)
+        events = np.array([np.bincount(group, weights=y) for y in self.Y.T], dtype=int)
+        minimum = self.evaluation.minimum_cell
+        held = n > 0
+        hide_n, hidden = np.ones(len(n), dtype=bool), np.ones(events.shape, dtype=bool)
+        hide_n[held] = hidden_sizes(n[held], minimum)
+        hidden[:, held] = hidden_groups(n[held], events[:, held], minimum)
+        return n, events, hide_n, hidden
+
+    def _measured(self, k: int, rows: np.ndarray, risks: Risks) -> dict[str, dict[str, Measured]]:
+        """Figures of the model, and differences of log-loss, by name."""
+        y = self.Y[rows, k]
+        strata = None if self.strata is None else self.strata[rows]
+        model = risks["model"][:, k]
+        found = {"figures": measure(y, model, strata)}
+        if "without_prior" in risks:
+            found["without_prior"] = measure(y, risks["without_prior"][:, k], strata)
+        loss = patient_log_loss(y, model)
+        found["differences"] = {
+            name: mean_with_error(loss - patient_log_loss(y, risks[name][:, k]))
+            for name in ("therapy_only", "without_prior")
+            if name in risks
+        }
+        return found
+
+    def _row(self, found: dict[str, dict[str, Measured]]) -> dict[str, Any]:
+        level = self.evaluation.interval_level
+        row: dict[str, Any] = {
+            part: {
+                name: with_interval(found[part][name], scale, level, UNDEFINED)
+                for name, scale in SCALES.items()
+            }
+            for part in ("figures", "without_prior")
+            if part in found
+        }
+        row["differences"] = {
+            name: {"log_loss": with_interval(gap, "identity", level, "the risks are the same")}
+            for name, gap in found["differences"].items()
+        }
+        return row
+
+    def _summary(
+        self, measured: list[dict[str, dict[str, Measured]]], risks: Risks
+    ) -> dict[str, Any]:
+        level = self.evaluation.interval_level
+
+        def over(part: str) -> dict[str, Any]:
+            return {
+                name: summarised([m[part][name] for m in measured], scale, level)
+                for name, scale in SCALES.items()
+            }
+
+        compared = [name for name in ("therapy_only", "without_prior") if name in risks]
+        found = {
+            "summary": over("figures"),
+            "summary_differences": {
+                name: {
+                    "log_loss": summarised(
+                        [m["differences"][name] for m in measured], "identity", level
+                    )
+                }
+                for name in compared
+            },
+        }
+        if "without_prior" in risks:
+            found["summary_without_prior"] = over("without_prior")
+        return found
+
+
+def definition(settings: Transport, evaluation: Evaluation) -> dict[str, Any]:
+    """Return what the figures are, in words."""
+    return {
+        "procedure": (
+            "the entire procedure is refitted without the unit's patients and judged on them; "
+            "units with fewer patients of either class are not judged, but train the others"
+        ),
+        "units": f"the largest {settings.units} at most",
+        "intervals": f"{evaluation.interval_level:.0%}, normal approximation with analytic errors",
+        "summary": (
+            "random effects by restricted maximum likelihood, Hartung-Knapp interval; the "
+            "prediction interval (t with k - 2 degrees of freedom) is where the true value of one "
+            "further unit is expected"
+        ),
+        "tau": (
+            "standard deviation between units, in log-odds for AUROC, as a logarithm for "
+            "observed/expected and log-loss, else on the figure's own scale"
+        ),
+        "without_prior": (
+            "the same with the training patients' base rate in place of the therapy's published "
+            "rate; its attributes stay predictors"
+        ),
+        "differences": "model minus comparator on the same patients; below 0 is better",
+        "temporal": (
+            f"trained on earlier years, judged on the last ones that hold at least "
+            f"{settings.latest_share:.0%} of the patients"
+        ),
+        "suppression": f"counts under {evaluation.minimum_cell}, and what would reveal them, "
+        "are not given",
+        "interval_level": evaluation.interval_level,
+        "minimum_events": max(settings.minimum_events, evaluation.minimum_cell),
+    }
