@@ -18,7 +18,9 @@ from pipeline.card.method import method_facts
 from pipeline.card.performance import headline, outcome_performance
 from pipeline.card.standards import standards_facts
 from pipeline.card.statements import ethics_facts, provenance_facts
+from pipeline.card.subgroups import subgroup_summary
 from pipeline.card.suppression import Guard
+from pipeline.card.transport import transport_facts
 from pipeline.config import Config
 
 FORMAT = 1
@@ -39,6 +41,7 @@ def collect(
     cohort: Mapping[str, Any] | None = None,
     formulas: Sequence[Mapping[str, Any]] | None = None,
     versions: tuple[Mapping[str, Any], Mapping[str, Any] | None] | None = None,
+    transport: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Collect the facts of a run.
 
@@ -61,6 +64,8 @@ def collect(
         As ``pipeline.card.by_hand.formulas`` returns it.
     versions : tuple, optional
         As ``pipeline.registry.snapshot.latest_two`` returns it, where the model is registered.
+    transport : mapping, optional
+        ``transport.json``, where that stage ran.
 
     Returns
     -------
@@ -69,7 +74,7 @@ def collect(
     """
     guard = Guard(config.evaluation.minimum_cell, ingest["patients"])
     primary = config.primary_outcome
-    performance = _performance(config, evaluation, guard)
+    performance = _performance(config, evaluation, transport, guard)
     now, before = versions or (None, None)
     facts: dict[str, Any] = {
         "format": FORMAT,
@@ -161,27 +166,27 @@ def _verdict(config: Config, gate: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _performance(config: Config, evaluation: Mapping[str, Any], guard: Guard) -> dict[str, Any]:
+def _performance(
+    config: Config,
+    evaluation: Mapping[str, Any],
+    transport: Mapping[str, Any] | None,
+    guard: Guard,
+) -> dict[str, Any]:
+    primary = config.primary_outcome
     missing = {"n": 0, "reason": "the outcome was not evaluated"}
+    outcomes = {
+        name: outcome_performance(evaluation["outcomes"].get(name, missing), outcome.label, guard)
+        for name, outcome in config.outcomes.items()
+    }
     return {
         "definition": dict(evaluation["definition"]),
         "measures": {
             key: {"label": m.label, "digits": m.digits, "reading": m.reading}
             for key, m in MEASURES.items()
         },
-        "outcomes": {
-            name: outcome_performance(
-                evaluation["outcomes"].get(name, missing), outcome.label, guard
-            )
-            for name, outcome in config.outcomes.items()
-        },
-        "subgroups": unknown("the evaluation compares no subgroups (age, sex, disease, centre)"),
-        "transport": unknown(
-            f"folds keep whole groups of '{config.evaluation.group}' together, but no unseen "
-            "centre, therapy or later year was set aside"
-            if config.evaluation.group
-            else "no unseen centre, therapy or later year was set aside"
-        ),
+        "outcomes": outcomes,
+        "subgroups": subgroup_summary(outcomes[primary]["subgroups"]),
+        "transport": transport_facts(transport, config.outcomes, primary, guard),
     }
 
 

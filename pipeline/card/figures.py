@@ -119,7 +119,12 @@ def with_interval(fact: Mapping[str, Any], digits: int) -> str:
     estimate = number(fact["estimate"], digits)
     if fact["low"] is None:
         return f"{estimate} (interval {NOT_ASSESSED}: {fact['because']})"
-    return f"{estimate} ({number(fact['low'], digits)} to {number(fact['high'], digits)})"
+    return f"{estimate} {interval(fact, digits)}"
+
+
+def interval(fact: Mapping[str, Any], digits: int) -> str:
+    """Write a figure's interval alone: ``(0.66 to 0.72)``."""
+    return f"({number(fact['low'], digits)} to {number(fact['high'], digits)})"
 
 
 def percent(share: float, digits: int = 1) -> str:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pipeline.card.figures import MODELS, is_unknown, percent, with_interval
+from pipeline.card.figures import MODELS, is_unknown, number, percent, with_interval
 
 # Strategies that look at the patient or the therapy, rather than treating all alike.
 _OWN = ("model", "therapy_only", "easix", "m_easix")
@@ -37,6 +37,7 @@ def describe_plots(performance: Mapping[str, Any], primary: str) -> list[dict[st
         if "curves" in own["net_benefit"]:
             found.append(_entry(f"decision_{name}", name, "decision",
                                 f"Net benefit: {label}", _decision_finding(own)))  # fmt: skip
+    found += _forests(performance, primary)
     return found
 
 
@@ -57,6 +58,74 @@ def ranks_within_therapy(own: Mapping[str, Any]) -> bool:
     """Whether any model of an outcome has an AUROC within therapy to draw."""
     return any(
         not is_unknown(figures["auroc_within_therapy"]) for figures in own["models"].values()
+    )
+
+
+# Figures drawn for subgroups and for units left out of training, the first known of the pair
+# first: discrimination, then the two sides of calibration.
+_DRAWN = (("auroc_within_therapy", "auroc"), ("calibration_slope",), ("observed_expected",))
+_TITLES = {
+    "auroc_within_therapy": "AUROC within therapy",
+    "auroc": "AUROC",
+    "calibration_slope": "Calibration slope",
+    "observed_expected": "Observed / expected",
+}
+_UNITS = {"sites": "centres", "therapies": "therapies"}
+
+
+def _forests(performance: Mapping[str, Any], primary: str) -> list[dict[str, str]]:
+    """Plots of subgroups, and of centres and therapies left out of training."""
+    own, transport, found = performance["outcomes"][primary], performance["transport"], []
+    groups = [group for table in own["subgroups"] for group in table["groups"]]
+    for keys in _DRAWN:
+        key = _first_known(groups, keys)
+        if key:
+            found.append(
+                _entry(f"subgroups_{key}", primary, "subgroups", f"{_TITLES[key]} by subgroup",
+                       _range_finding(groups, key, "group"))
+                | {"figure": key}
+            )  # fmt: skip
+    for kind, name in _UNITS.items():
+        if is_unknown(transport) or is_unknown(transport[kind]):
+            continue
+        part = transport[kind]["outcomes"].get(primary, {"units": []})
+        for keys in _DRAWN:
+            key = _first_known(part["units"], keys)
+            if key:
+                found.append(
+                    _entry(f"{kind}_{key}", primary, kind, f"{_TITLES[key]}: {name} left out",
+                           _range_finding(part["units"], key, "unit")
+                           + _next_one(part["summary"][key]))
+                    | {"figure": key}
+                )  # fmt: skip
+    return found
+
+
+def _first_known(rows: Sequence[Mapping[str, Any]], keys: tuple[str, ...]) -> str | None:
+    for key in keys:
+        known = [r for r in rows if "because" not in r and not is_unknown(r["figures"][key])]
+        if known:
+            return key
+    return None
+
+
+def _range_finding(rows: Sequence[Mapping[str, Any]], key: str, name: str) -> str:
+    known = [r for r in rows if "because" not in r and not is_unknown(r["figures"][key])]
+    lowest = min(known, key=lambda r: r["figures"][key]["estimate"])
+    highest = max(known, key=lambda r: r["figures"][key]["estimate"])
+    return (
+        f"From {with_interval(lowest['figures'][key], 2)} ({lowest[name]}) to "
+        f"{with_interval(highest['figures'][key], 2)} ({highest[name]})."
+    )
+
+
+def _next_one(summary: Mapping[str, Any]) -> str:
+    if is_unknown(summary):
+        return ""
+    ends = (number(summary[f"prediction_{end}"], 2) for end in ("low", "high"))
+    return (
+        f" On average {with_interval(summary, 2)}; the next one is expected between "
+        f"{' and '.join(ends)}."
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pipeline.card.figures import is_unknown, number, percent, with_interval
+from pipeline.card.figures import is_unknown, number, percent, with_interval, words
 
 RESEARCH_USE = (
     "Research use only. This model is not a medical device and has not been validated in "
@@ -47,10 +47,8 @@ def limits(facts: Mapping[str, Any], primary: str) -> list[dict[str, str]]:
     """Return limits and known failure modes, each with a heading and one or two sentences."""
     own = facts["performance"]["outcomes"][primary]
     found = [
-        _entry("Never validated outside its own cohort", (
-            "All figures come from cross-validation on the training cohort. Transport to other "
-            "centres, years or therapies is not assessed."
-        )),
+        _entry("Never validated outside its own cohort", _validation(facts)),
+        *_subgroups(facts),
         *_sample_size(facts),
         *_interval(facts, own),
         *_calibration(own),
@@ -80,6 +78,24 @@ def limits(facts: Mapping[str, Any], primary: str) -> list[dict[str, str]]:
     if facts["synthetic"]:
         found.insert(0, _entry("Synthetic patients", SYNTHETIC))
     return found
+
+
+def _validation(facts: Mapping[str, Any]) -> str:
+    transport = facts["performance"]["transport"]
+    text = "All figures come from cross-validation on the training cohort. "
+    if is_unknown(transport):
+        return text + f"Transport to other centres, years or therapies: {words(transport)}."
+    return text + " ".join(
+        ["Centres, therapies and years left out of training are still of this cohort.",
+         *transport["findings"]]
+    )  # fmt: skip
+
+
+def _subgroups(facts: Mapping[str, Any]) -> list[dict[str, str]]:
+    subgroups = facts["performance"]["subgroups"]
+    if is_unknown(subgroups) or not subgroups["misled"]:
+        return []
+    return [_entry("Groups in which the risks mislead", subgroups["finding"])]
 
 
 def _entry(heading: str, text: str) -> dict[str, str]:

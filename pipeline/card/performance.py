@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.card.figures import MEASURES, MODELS, figure, number, percent, unknown
+from pipeline.card.subgroups import subgroup_tables
 from pipeline.card.suppression import Guard
 from pipeline.config import Evaluation
 
@@ -68,6 +69,7 @@ def outcome_performance(found: Mapping[str, Any], label: str, guard: Guard) -> d
             for row in found["thresholds"]
         ],
         "net_benefit": found["net_benefit"],
+        "subgroups": subgroup_tables(found.get("subgroups", []), guard),
         "truth": _truth(found.get("truth")),
     }
 
@@ -113,6 +115,7 @@ def _without_figures(found: Mapping[str, Any], label: str, why: dict[str, str]) 
         "calibration_groups": [],
         "thresholds": [],
         "net_benefit": unknown(why["because"]),
+        "subgroups": [],
         "truth": unknown(why["because"]),
     }
 

@@ -5,13 +5,21 @@ Each is drawn from the card's facts, and its table stands beside it in the card.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
-from pipeline.card.figures import MODELS, is_unknown, number, percent, with_interval
+from pipeline.card.figures import MODELS, is_unknown, number, percent
 from pipeline.card.findings import ranks_within_therapy, shown_thresholds
+from pipeline.card.forest import Row, draw_forest
 from pipeline.card.svg import Drawing, Scale, spread, ticks
+
+# Figures of forest plots: the axis, where the dotted line stands, and what is always in sight.
+AXES = {
+    "auroc_within_therapy": ("AUROC within therapy (0.5 is chance)", 0.5, (0.45, 0.8)),
+    "auroc": ("AUROC (0.5 is chance)", 0.5, (0.45, 0.85)),
+    "calibration_slope": ("Calibration slope (ideal 1)", 1.0, (0.0, 2.0)),
+    "observed_expected": ("Observed / expected (ideal 1)", 1.0, (0.5, 1.5)),
+}
 
 # Where the decision curve's thresholds begin and end, for the page's slider to follow.
 DECISION_ENDS = (50, 308)
@@ -35,6 +43,11 @@ def draw_plots(facts: Mapping[str, Any]) -> dict[str, str]:
             drawing = _calibration(plot, own)
         elif plot["kind"] == "decision":
             drawing = _decision(plot, own)
+        elif plot["kind"] == "subgroups":
+            drawing = _subgroups(plot, own)
+        elif plot["kind"] in ("sites", "therapies"):
+            transport = facts["performance"]["transport"][plot["kind"]]
+            drawing = _units(plot, transport["outcomes"][plot["outcome"]])
         else:
             drawing = _models(plot, outcomes, facts["primary_outcome"])
         drawn[plot["name"]] = drawing.to_text()
@@ -116,50 +129,44 @@ def _decision(plot: Mapping[str, str], own: Mapping[str, Any]) -> Drawing:
 def _models(plot: Mapping[str, str], outcomes: Mapping[str, Any], primary: str) -> Drawing:
     key = "auroc_within_therapy"
     order = [primary, *(name for name in outcomes if name != primary)]
-    order = [name for name in order if ranks_within_therapy(outcomes[name])]
-    rows: list[tuple[str, Any, str]] = []
+    rows: list[Row] = []
     for name in order:
         own = outcomes[name]
-        rows.append((own["label"], None, "heading"))
-        for model, figures in own["models"].items():
-            rows.append((MODELS.get(model, model), figures[key], model))
-        if not is_unknown(own["truth"]):
-            rows.append(("Oracle (true risk)", own["truth"]["oracle"][key], "oracle"))
-    rows = [row for row in rows if row[1] is None or not is_unknown(row[1])]
-    step = 21
-    height = 16 + step * len(rows) + 46
-    drawing = Drawing(plot["name"], plot["title"], plot["alt"], 384, height)
-    ends = [
-        v for _, f, _ in rows if f for v in (f["low"], f["high"], f["estimate"]) if v is not None
-    ]
-    low, high = min([0.45, *ends]), max([0.75, *ends])
-    x = Scale(math.floor(low / 0.05) * 0.05, math.ceil(high / 0.05) * 0.05, 132, 264)
-    bottom = 16 + step * len(rows)
-    headings = [k for k, row in enumerate(rows) if row[2] == "heading"]
-    for first, last in zip(headings, [*headings[1:], len(rows)], strict=True):
-        block = (16 + step * (first + 1) - 2, 16 + step * last - 2)
-        for value in ticks(x.low, x.high, 5):
-            drawing.line([(x(value), end) for end in block], "p-grid")
-        drawing.line([(x(0.5), end) for end in block], "p-line p-faint p-dot")
-    for value in ticks(x.low, x.high, 5):
-        drawing.text(x(value), bottom + 16, f"{value:.1f}", "p-quiet", "middle")
-    drawing.text(198, bottom + 36, "AUROC within therapy (0.5 is chance)", "", "middle")
-    for k, (label, figure, kind) in enumerate(rows):
-        y = 16 + step * k + 14
-        if figure is None:
-            drawing.text(4, y, label, "p-strong")
+        if not ranks_within_therapy(own):
             continue
-        own_row = kind == "model"
-        drawing.text(12, y, label, "p-accent-text" if own_row else "")
-        if figure["low"] is not None:
-            line = "p-line p-model" if own_row else "p-line p-faint"
-            drawing.line([(x(figure["low"]), y - 4), (x(figure["high"]), y - 4)], line)
-        drawing.dot(x(figure["estimate"]), y - 4, 4.5, "p-mark" if own_row else "p-mark-other")
-        text = (
-            with_interval(figure, 2) if figure["low"] is not None else number(figure["estimate"], 2)
-        )
-        drawing.text(274, y, text, "p-accent-text" if own_row else "p-quiet")
-    return drawing
+        rows.append(Row(own["label"]))
+        for model, figures in own["models"].items():
+            if not is_unknown(figures[key]):
+                kind = "own" if model == "model" else "other"
+                rows.append(Row(MODELS.get(model, model), figures[key], kind))
+        if not is_unknown(own["truth"]) and not is_unknown(own["truth"]["oracle"][key]):
+            rows.append(Row("Oracle (true risk)", own["truth"]["oracle"][key]))
+    return draw_forest(plot, rows, "AUROC within therapy (0.5 is chance)", 0.5, (0.45, 0.75))
+
+
+def _subgroups(plot: Mapping[str, str], own: Mapping[str, Any]) -> Drawing:
+    key = plot["figure"]
+    everyone = own["models"]["model"][key]
+    rows = [] if is_unknown(everyone) else [Row("All patients", everyone, "own")]
+    for table in own["subgroups"]:
+        groups = [
+            Row(group["group"], group["figures"][key], mark=f"{plot['name']}-{group['place']}")
+            for group in table["groups"]
+            if not is_unknown(group["figures"][key])
+        ]
+        rows += [Row(table["label"]), *groups] if groups else []
+    return draw_forest(plot, rows, *AXES[key])
+
+
+def _units(plot: Mapping[str, str], own: Mapping[str, Any]) -> Drawing:
+    key = plot["figure"]
+    judged = [unit for unit in own["units"] if "because" not in unit]
+    rows = [Row(unit["unit"], unit["figures"][key]) for unit in judged]
+    rows = [row for row in rows if not is_unknown(row.figure)]
+    summary = own["summary"][key]
+    if not is_unknown(summary):
+        rows.append(Row("Average; next one", summary, "summary"))
+    return draw_forest(plot, rows, *AXES[key])
 
 
 def _axes(drawing: Drawing, x: Scale, y: Scale, along: str, up: str) -> None:

@@ -71,6 +71,7 @@ def _environment(*, html: bool) -> Environment:
         "number": figures.number,
         "percent": figures.percent,
         "with_interval": figures.with_interval,
+        "interval": figures.interval,
         "words": figures.words,
         "cellwords": figures.cell_words,
         "cell": lambda text: str(text).replace("|", "\\|").replace("\n", " "),

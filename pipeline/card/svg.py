@@ -26,6 +26,7 @@ _STYLE = (
     ".p-leader{stroke:var(--quiet,#5b6671);stroke-width:.75;fill:none;opacity:.6}"
     ".p-band{fill:var(--accent,#00607a);opacity:.16}"
     ".p-point{fill:var(--paper,#fff);stroke:var(--ink,#1a2129);stroke-width:1.5}"
+    ".p-ground{fill:none}"
     ".p-mark{fill:var(--accent,#00607a)}.p-mark-other{fill:var(--quiet,#5b6671)}"
 )
 
@@ -90,6 +91,12 @@ class Drawing:
     def dot(self, x: float, y: float, radius: float, kind: str) -> None:
         """Draw a point."""
         self.parts.append(f'<circle class="{kind}" cx="{x:.1f}" cy="{y:.1f}" r="{radius:g}"/>')
+
+    def diamond(self, x: float, y: float, size: float, kind: str) -> None:
+        """Draw a diamond, as summaries of studies have it."""
+        corners = ((x - size, y), (x, y - size), (x + size, y), (x, y + size))
+        places = " ".join(f"{a:.1f},{b:.1f}" for a, b in corners)
+        self.parts.append(f'<polygon class="{kind}" points="{places}"/>')
 
     def text(self, x: float, y: float, text: str, kind: str = "", anchor: str = "start") -> None:
         """Write text; ``y`` is its base line."""

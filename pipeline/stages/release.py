@@ -108,6 +108,7 @@ def write_card(job: Job, registered: Mapping[str, Any]) -> None:
         ),
         formulas=formulas(artifact_of(job)),
         versions=latest_two(uri, registered["model_name"], registered["version"]),
+        transport=_if_there(run / "transport" / "transport.json"),
     )
     pictures: dict[str, bytes | str] = dict(draw_plots(facts))
     for picture in explanation["pictures"]:
@@ -117,6 +118,10 @@ def write_card(job: Job, registered: Mapping[str, Any]) -> None:
     html.write_text(to_html(facts, pictures), encoding="utf-8")
     markdown.write_text(to_markdown(facts), encoding="utf-8")
     attach_card(uri, registered, [html, markdown, as_json], to_description(facts))
+
+
+def _if_there(path: Path) -> Any:
+    return read_json(path) if path.is_file() else None
 
 
 def _judged(job: Job) -> dict[str, Any]:

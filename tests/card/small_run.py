@@ -18,6 +18,7 @@ from pipeline.config import Config, Outcome
 from pipeline.config_file import read_config
 from pipeline.evaluation.evaluate import evaluate
 from pipeline.evaluation.gate import judge
+from pipeline.evaluation.grouping import Grouping
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(64)
@@ -100,8 +101,10 @@ def make_run(patients: int, *, synthetic: bool, fitted: bool) -> SimpleNamespace
         risks = {f"risk_{n}": np.full(patients, 0.3) + 0.2 * (whole["_score"] > 0)
                  for n in config.outcomes}  # fmt: skip
         truth = pd.DataFrame({"patient_id": cohort["patient_id"], **risks})
+    bulky = cohort.set_index("patient_id")["bulky"].map({0.0: "no", 1.0: "yes"})
+    groupings = [Grouping("bulky", "Bulky disease", ("no", "yes"), bulky)]
     evaluation = evaluate(
-        out_of_fold(whole, config.outcomes, fitted), therapies, None, settings, 3, truth
+        out_of_fold(whole, config.outcomes, fitted), therapies, None, settings, 3, truth, groupings
     )
     stages = {
         "ingest": _ingest(patients, synthetic),
@@ -111,6 +114,7 @@ def make_run(patients: int, *, synthetic: bool, fitted: bool) -> SimpleNamespace
         "train": _train(config, cohort, fitted),
         "evaluation": evaluation,
         "explanation": _explanation() if fitted else None,
+        "transport": _transport(config) if fitted else None,
     }
     prior_alone = {
         h["outcome"]: h["why_not_fitted"] for h in stages["train"]["heads"] if not h["fitted"]
@@ -136,7 +140,8 @@ def facts_of(run: SimpleNamespace, **changed: Any) -> dict[str, Any]:
                   "packages": {"numpy": "2.4.6"}}  # fmt: skip
     provenance = changed.get("provenance", provenance)
     formulas = [
-        {"outcome": name, "constant": -1.25, "rate_weight": 1.0, "trees": {f"trees_{name}.txt": 0.3},
+        {"outcome": name, "constant": -1.25, "rate_weight": 1.0,
+         "trees": {f"trees_{name}.txt": 0.3},
          "therapy_effects": {"therapy=tisagenlecleucel": -0.1234},
          "terms": [{"column": "ldh", "part": 1, "knots": [1, 2, 3], "slope": 0.98765}]}
         for name in run.config.outcomes
@@ -144,6 +149,7 @@ def facts_of(run: SimpleNamespace, **changed: Any) -> dict[str, Any]:
     return collect(
         *parts, provenance, cohort=changed.get("described", run.described),
         formulas=changed.get("formulas", formulas), versions=changed.get("versions"),
+        transport=changed.get("transport", run.transport),
     )  # fmt: skip
 
 
@@ -224,3 +230,61 @@ def _explanation() -> dict[str, Any]:
     importance = [{"outcome": "ge2", "source": "ldh", "label": "Lactate dehydrogenase",
                    "mean_abs": 0.4321, "low": 0.41, "high": 0.45, "share": 1.0}]  # fmt: skip
     return {"patients": 600, "largest_gap": 1e-15, "pictures": pictures, "importance": importance}
+
+
+_TRANSPORTED = ("auroc", "auroc_within_therapy", "calibration_intercept", "calibration_slope",
+                "observed_expected", "log_loss")  # fmt: skip
+
+
+def _transport(config: Config) -> dict[str, Any]:
+    """As the transport stage leaves it: three centres, one too small; one therapy; two years."""
+
+    def figures(shift: float, *, summary: bool = False) -> dict[str, Any]:
+        further = {"prediction_low": 0.41, "prediction_high": 0.93, "tau": 0.2, "units": 3}
+        return {
+            key: {"estimate": 0.6 + shift + 0.01 * k, "low": 0.5 + shift, "high": 0.75 + shift}
+            | (further if summary else {})
+            for k, key in enumerate(_TRANSPORTED)
+        }
+
+    def judged(shift: float) -> dict[str, Any]:
+        loss = {"estimate": -0.02 + shift, "low": -0.05 + shift, "high": 0.01 + shift}
+        return {"figures": figures(shift), "differences": {"therapy_only": {"log_loss": loss}}}
+
+    gap = {"estimate": -0.0123, "low": -0.03, "high": 0.01, "prediction_low": -0.07,
+           "prediction_high": 0.05, "tau": 0.01, "units": 3}  # fmt: skip
+    units = [
+        {"unit": f"centre {k}", "n": 100 + k, "events": 30 + k} | judged(0.0321 * k)
+        for k in range(3)
+    ]
+    small = {"unit": "centre 9", "n": None, "events": None, "reason": "fewer than 10 patients"}
+    sites = {
+        "units_not_left_out": 2,
+        "outcomes": {
+            name: {
+                "units": [*units, small],
+                "summary": figures(0.0777, summary=True),
+                "summary_differences": {"therapy_only": {"log_loss": gap}},
+            }
+            for name in config.outcomes
+        },
+    }
+    return {
+        "definition": {
+            "procedure": "the entire procedure is refitted without the unit's patients",
+            "units": "the largest 15 at most",
+            "intervals": "95%, normal approximation",
+            "summary": "random effects",
+            "without_prior": "from the base rate",
+            "interval_level": 0.95,
+        },
+        "sites": sites,
+        "therapies": {"reason": "all patients are of one therapy"},
+        "temporal": {
+            "train_years": [2018, 2021],
+            "test_years": [2022, 2022],
+            "train_n": 480,
+            "n": 120,
+            "outcomes": {name: {"events": 33} | judged(0.0456) for name in config.outcomes},
+        },
+    }

@@ -139,7 +139,7 @@ def test_pictures_of_single_real_patients_are_kept_back(run):
 
 
 @pytest.mark.parametrize(
-    "path", ["ethics.funding", "ethics.inequalities", "changes", "performance.subgroups",
+    "path", ["ethics.funding", "ethics.inequalities", "changes", "performance.transport.therapies",
              "provenance.version", "provenance.config_sha256", "outcome.assessors"]
 )  # fmt: skip
 def test_what_nobody_recorded_is_not_assessed(run, path):

@@ -75,7 +75,7 @@ def test_calibration_draws_each_shown_group_at_its_place(run):
 def test_the_model_s_interval_in_the_forest_spans_its_bounds(run):
     drawn = draw_plots(run.facts)["models"]
     figure = run.facts["performance"]["outcomes"]["ge2"]["models"]["model"]["auroc_within_therapy"]
-    text = f"{figure['estimate']:.2f} ({figure['low']:.2f} to {figure['high']:.2f})"
+    text = f"{figure['estimate']:.2f} ({figure['low']:.2f}–{figure['high']:.2f})"
     assert text in [e.text for e in elements(drawn, "text", "p-accent-text")]
 
 

@@ -23,26 +23,34 @@ def look_up(content: Any, path: str) -> Any:
     return content
 
 
-def as_shown(evaluation: dict[str, Any], source: str) -> str:
-    """What the card must print for a place in evaluation.json."""
+def recorded(run: Any) -> dict[str, Any]:
+    """Everything that a cell of the card may refer to."""
+    return {**run.evaluation, "transport": run.transport, "changes": run.facts["changes"]}
+
+
+def as_shown(run: Any, source: str) -> str:
+    """What the card must print for a place in what the stages recorded."""
+    found = recorded(run)
     head, _, last = source.rpartition(".")
     if ".net_benefit." in source:
-        curve, k = look_up(evaluation, head), int(last)
+        curve, k = look_up(found, head), int(last)
         text = number(curve["estimate"][k], 4)
         if head.endswith((".model", ".differences.therapy_only")):
             text += f" ({number(curve['low'][k], 4)} to {number(curve['high'][k], 4)})"
         return text
-    found = look_up(evaluation, source)
-    if last == "prevalence":
-        return percent(found)
-    if last in ("n", "events"):
-        return number(found, 0)
-    digits = MEASURES[last].digits
-    if found["estimate"] is None:
-        return "not assessed" + found["reason"]
-    if found["low"] is None:
-        return f"{number(found['estimate'], digits)}no interval: {found['reason']}"
-    return with_interval(found, digits)
+    value = look_up(found, source)
+    if last in ("n", "events", "prevalence"):
+        if value is None:
+            return "not shown"
+        return percent(value) if last == "prevalence" else number(value, 0)
+    digits = MEASURES[look_up(found, head)["key"] if "changes." in source else last].digits
+    if value.get("status"):
+        return "not assessed" + value["because"]
+    if value["estimate"] is None:
+        return "not assessed" + value["reason"]
+    if value["low"] is None:
+        return f"{number(value['estimate'], digits)}no interval: {value['reason']}"
+    return with_interval(value, digits)
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +62,39 @@ def test_every_number_on_the_card_is_the_evaluation_s(run, page):
     cells = [e for e in page.all("td") if "data-source" in e.attributes]
     for cell in cells:
         source = cell.attributes["data-source"]
-        assert cell.text == as_shown(run.evaluation, source), source
+        assert cell.text == as_shown(run, source), source
+
+
+def places(value: Any, path: str) -> list[str]:
+    """Paths of all figures below a place: what has an estimate and low and high ends."""
+    if isinstance(value, dict):
+        if isinstance(value.get("estimate"), float):
+            return [path]
+        return [p for key, part in value.items() for p in places(part, f"{path}.{key}")]
+    if isinstance(value, list):
+        return [p for k, part in enumerate(value) for p in places(part, f"{path}.{k}")]
+    return []
+
+
+def test_every_figure_of_subgroups_and_transport_is_on_the_card(run, page):
+    sources = {e.attributes.get("data-source") for e in page.all("td")}
+    expected = places(run.transport, "transport")
+    for name, found in run.evaluation["outcomes"].items():
+        expected += places(found["subgroups"], f"outcomes.{name}.subgroups")
+    # Of the later years, the difference to therapy alone has no column.
+    expected = [p for p in expected if not re.search(r"temporal.*differences", p)]
+    assert len(expected) > 100
+    assert set(expected) <= sources
+
+
+def test_markdown_prints_subgroups_and_transport(run):
+    for name, found in run.evaluation["outcomes"].items():
+        for place in places(found["subgroups"], "x") + places(run.transport, "x"):
+            source = found["subgroups"] if ".groups." in place else run.transport
+            key = place.rpartition(".")[2]
+            value = look_up(source, place.removeprefix("x."))
+            if "temporal" not in place or "differences" not in place:
+                assert with_interval(value, MEASURES[key].digits) in run.markdown, (name, place)
 
 
 def test_every_figure_of_the_evaluation_is_on_the_card(run, page):
@@ -165,7 +205,7 @@ def test_tables_have_captions_and_scoped_headers_and_scroll_on_their_own(page):
         assert table.around[-1] == "div"
     assert len(page.all("caption")) == len(page.all("table"))
     for header in page.all("th"):
-        assert header.attributes.get("scope") in ("col", "row")
+        assert header.attributes.get("scope") in ("col", "row", "rowgroup")
     for box in page.elements:
         if box.attributes.get("class") == "scroll":
             assert box.attributes["tabindex"] == "0"

@@ -1,4 +1,5 @@
-// The card reads in full without this. It adds a slider over the decision curve and sorting.
+// The card reads in full without this. It adds a slider over the decision curve, a choice of
+// subgroups and sorting.
 (function () {
   "use strict";
   document.querySelectorAll(".slider").forEach(function (box) {
@@ -20,6 +21,23 @@
       }
     }
     input.addEventListener("input", show);
+    box.hidden = false;
+    show();
+  });
+  document.querySelectorAll(".chooser").forEach(function (box) {
+    var choice = box.querySelector("select");
+    function show() {
+      var row = document.querySelector('tr[data-group="' + choice.value + '"]');
+      box.querySelectorAll("[data-chosen]").forEach(function (cell) {
+        var key = cell.dataset.chosen, found = row && row.querySelector('[data-key="' + key + '"]');
+        if (key === "name") cell.textContent = row ? choice.selectedOptions[0].textContent : "";
+        else cell.innerHTML = found ? found.innerHTML : "";
+      });
+      document.querySelectorAll(".p-row").forEach(function (mark) {
+        mark.classList.toggle("p-chosen", choice.value !== "" && mark.id.endsWith("-" + choice.value));
+      });
+    }
+    choice.addEventListener("change", show);
     box.hidden = false;
     show();
   });
