@@ -14,21 +14,22 @@ def ingest(job: Job) -> str:
     """Read or draw the cohort, in canonical units."""
     config = job.config
     dictionary = read_dictionary(config.path(config.dictionary))
+    files = job.out / "cohort.parquet", job.out / "truth.parquet"
     if isinstance(config.source, SyntheticSource):
-        from pipeline.ingest.synthetic import draw_cohort
+        from pipeline.ingest.synthetic import write_cohort
 
         facts = config.path(config.source.facts)
-        cohort, truth, report = draw_cohort(config.source, config.seed, config.outcomes, facts)
-        truth.to_parquet(job.out / "truth.parquet", index=False)
+        report, cohort = write_cohort(config.source, config.seed, config.outcomes, facts, *files)
+        patients, kind = config.source.patients, "synthetic "
     else:
         from pipeline.ingest.tables import read_tables
 
         cohort, report = read_tables(config, dictionary)
-    cohort.to_parquet(job.out / "cohort.parquet", index=False)
+        cohort.to_parquet(files[0], index=False)
+        patients, kind = len(cohort), ""
     write_json(job.out / "dictionary.json", dictionary.restricted_to(cohort).to_json())
     write_json(job.out / "ingest.json", report)
-    kind = "synthetic " if isinstance(config.source, SyntheticSource) else ""
-    return f"{len(cohort):,} {kind}patients, {cohort.shape[1] - 1} variables"
+    return f"{patients:,} {kind}patients, {cohort.shape[1] - 1} variables"
 
 
 def audit(job: Job) -> str:

@@ -483,7 +483,7 @@ def test_missing_columns_are_named():
         lee_grade(pd.DataFrame([LEE_NONE]).drop(columns="fio2"))
     with pytest.raises(InputError, match="column 'day'"):
         astct_from_days(days({"day": 1}).drop(columns="day"))
-    with pytest.raises(InputError, match="'day': 1 row.* repeat a day of the same patient"):
+    with pytest.raises(InputError, match=r"'day': 1 row.* repeat a day of the same patient"):
         astct_from_days(days({"day": 1}, {"day": 1}))
     with pytest.raises(InputError, match="column 'day': not stated in 1 row"):
         astct_from_days(days({"day": np.nan}))
