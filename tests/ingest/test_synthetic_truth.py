@@ -133,6 +133,39 @@ def test_missing_labs_are_integrated_out_as_the_textbook_does():
         assert risks[patient] == pytest.approx(exact, abs=2e-5)
 
 
+def test_the_true_risk_is_the_share_of_the_same_patient_drawn_over_and_over():
+    """Monte Carlo: one baseline, many frailties, centres and calendar years, every grade."""
+    outcomes = {
+        f"ge{grade}": Outcome(column="crs_grade", at_least=grade, label=f"grade {grade}")
+        for grade in range(1, 6)
+    }
+    generator = Generator(SyntheticSource(kind="synthetic", patients=40), 1, outcomes, DATA)
+    population, severity, design = generator.population, generator.severity, generator.design
+    rng = np.random.default_rng(5)
+    patients, draws = 27, 40_000
+    arm = np.arange(patients)  # each arm once
+    scores = population.scores(rng, patients)
+    levels = population.levels(scores, rng.random((patients, len(population.covariates))), arm)
+    recorded = np.ones(scores.shape, dtype=bool)
+    tilt = generator.missingness.tilt
+    risks = true_risks(severity, outcomes, scores, levels, recorded, tilt, arm)
+    x = severity.predictors(scores, levels)
+    z = []
+    for one in range(patients):
+        share = design.share[:, one] / design.share[:, one].sum()
+        site = rng.choice(len(share), size=draws, p=share)
+        year = rng.choice(design.years, size=draws)
+        repeated = np.repeat(x[one : one + 1], draws, axis=0)
+        grade = severity.draw(rng, repeated, np.full(draws, one), site, year)
+        for name, outcome in outcomes.items():
+            risk = risks[name][one]
+            margin = np.sqrt(risk * (1 - risk) / draws)
+            # Centres and years are few and even; a normal stands for them: 0.2 points at most.
+            difference = abs((grade >= outcome.at_least).mean() - risk)
+            z.append(max(difference - 0.002 * min(1, 10 * risk), 0) / margin)
+    assert max(z) < norm.ppf(1 - 0.0005 / len(z))
+
+
 def test_a_value_missing_where_low_lowers_the_expected_value():
     source = SyntheticSource(kind="synthetic", patients=40)
     generator = Generator(source, 1, ANY, DATA)

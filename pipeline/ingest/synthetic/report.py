@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from scipy.special import ndtri
+from scipy.stats import binom
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
@@ -82,6 +83,14 @@ def rates(cohort: pd.DataFrame, truth: pd.DataFrame, facts: Facts) -> pd.DataFra
             row[f"{name}_margin"] = margin
         rows.append(row)
     return pd.DataFrame(rows)
+
+
+def deviations(rates: pd.DataFrame, what: str) -> list[pd.Series]:
+    """Return distances from target, any and grade 3 or higher, in half-widths of the interval."""
+    return [
+        (rates[f"{name}_{what}"] - rates[f"{name}_target"]) / rates[f"{name}_margin"]
+        for name in ("any", "ge3")
+    ]
 
 
 def labs(cohort: pd.DataFrame, facts: Facts) -> pd.DataFrame:
@@ -252,18 +261,20 @@ def _logistic(design: np.ndarray, event: np.ndarray) -> np.ndarray:
 def to_markdown(measured: dict[str, pd.DataFrame]) -> str:
     """Write the measured tables as Markdown, with one line of verdict each."""
     rates, labs = measured["rates"], measured["labs"]
-    inside = sum(
-        int((np.abs(rates[f"{n}_observed"] - rates[f"{n}_target"]) <= rates[f"{n}_margin"]).sum())
-        for n in ("any", "ge3")
-    )
+    compared = 2 * len(rates)
+    inside = sum(int((np.abs(off) <= 1).sum()) for off in deviations(rates, "observed"))
+    surprise = binom.sf(compared - inside - 1, compared, 0.05)
+    expected = max(float(np.abs(off).max()) for off in deviations(rates, "true_risk"))
     near = labs.sort_values("worst_pct").drop_duplicates("variable", keep="last")
     fitted = measured["effects"]
     off = np.abs(fitted["refitted"] - fitted["stated"])
     parts = [
         "### Rates (per cent)",
-        f"{inside} of {2 * len(rates)} observed rates lie within the binomial 95 % interval of "
-        f"their target; {0.05 * 2 * len(rates):.1f} are expected outside by chance. The mean true "
-        "risk shows how close the calibration itself is.",
+        f"{inside} of {compared} observed rates lie within the binomial 95 % interval of their "
+        f"target. A perfect generator leaves {0.05 * compared:.1f} outside on average, and as many "
+        f"as here or more with probability {surprise:.2f}. The mean true risk, which has hardly any chance "
+        f"in it, shows the calibration itself: at most {expected:.2f} of the interval's half-width "
+        "off.",
         _table(rates, 2),
         "### Laboratory values: worst deviation of a quartile (per cent), over diseases",
         _table(near[["variable", "disease", "recorded", "worst_pct"]].sort_values("worst_pct"), 1),
@@ -277,6 +288,8 @@ def to_markdown(measured: dict[str, pd.DataFrame]) -> str:
         "### EASIX, which is no input: odds ratio per doubling",
         _table(measured["easix"], 2),
         "### Grades recovered from the record (per cent of patients)",
+        "Signs of other causes and masked fevers are in the record; only with the judgements on "
+        "them can a grader tell.",
         _table(measured["recovery"], 2),
     ]
     return "\n\n".join(parts)

@@ -64,7 +64,8 @@ def write_cohort(
             for writer, table in zip(writers, tables, strict=True):
                 writer.write_table(table)
             cohort = block[0]
-            counts.update(cohort["therapy"].value_counts().to_dict())
+            given = cohort["therapy"].value_counts()
+            counts.update({str(therapy): int(number) for therapy, number in given.items()})
             examples = pd.concat([examples, cohort]).drop_duplicates(_NAMES)
     finally:
         for writer in writers:
