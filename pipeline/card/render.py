@@ -120,6 +120,10 @@ def _metadata(facts: Mapping[str, Any]) -> dict[str, Any]:
             "cytokine-release-syndrome", "prediction-model", "calibrated", "research-use-only",
             *(["synthetic-data"] if facts["synthetic"] else []),
         ],
+    }  # fmt: skip
+    if not metrics:
+        return header
+    return header | {
         "model-index": [
             {
                 "name": f"{identity['model_name']} ({identity['run']})",
@@ -136,4 +140,3 @@ def _metadata(facts: Mapping[str, Any]) -> dict[str, Any]:
             }
         ],
     }  # fmt: skip
-    return header

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from pipeline.card.chai import chai_fields
 from pipeline.card.figures import is_unknown, unknown
 
 # Item, topic, section of the card, and the fact that must be known for it to count as answered.
@@ -42,28 +43,6 @@ _TRIPOD = (
     ("27", "Usability: poor inputs, user's skill, next steps", "reading", None),
 )
 
-_CHAI = (
-    ("Basic information", "Name, developer, contact", "summary", "ethics.owner"),
-    ("Release", "Stage, version, availability, approval", "provenance", "provenance.version"),
-    ("Summary", "What the model does", "summary", None),
-    ("Uses and directions", "Intended use, users and population", "use", None),
-    ("Uses and directions", "How to use", "reading", None),
-    ("Uses and directions", "Cautioned and out of scope", "use", None),
-    ("Warnings", "Known risks and limitations", "limits", None),
-    ("Warnings", "Biases and ethical considerations", "ethics", "performance.subgroups"),
-    ("Warnings", "Clinical risk level", "limits", "ethics.risk_level"),
-    ("Trust ingredients", "Outcome and output", "outcomes", None),
-    ("Trust ingredients", "Model type, inputs and their source", "model", None),
-    ("Trust ingredients", "Development data", "data", None),
-    ("Trust ingredients", "Bias mitigation", "ethics", "ethics.bias_mitigation"),
-    ("Trust ingredients", "Maintenance and monitoring", "limits", "ethics.maintenance"),
-    ("Trust ingredients", "Transparency: funding, third parties", "ethics", "ethics.funding"),
-    ("Key metrics", "Usefulness", "decisions", None),
-    ("Key metrics", "Fairness and equity", "subgroups", "performance.subgroups"),
-    ("Key metrics", "Safety and reliability", "calibration", None),
-    ("Resources", "Evidence, code, how to reproduce", "provenance", None),
-)
-
 
 def standards_facts(facts: Mapping[str, Any]) -> dict[str, Any]:
     """Return the three cross-tables for a card's facts.
@@ -80,8 +59,13 @@ def standards_facts(facts: Mapping[str, Any]) -> dict[str, Any]:
         ],
         "probast_ai": _probast(facts),
         "chai": [
-            {"item": item, "topic": topic, **_answer(facts, section, needed)}
-            for item, topic, section, needed in _CHAI
+            {
+                "item": field["path"].rpartition("/")[0].replace("/", " / ") or "AppliedModelCard",
+                "topic": field["path"].rpartition("/")[2],
+                "section": field["section"],
+                "answer": field["value"] if is_unknown(field["value"]) else "answered",
+            }
+            for field in chai_fields(facts)
         ],
     }
 

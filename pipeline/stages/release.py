@@ -61,13 +61,13 @@ def card(job: Job) -> str:
 
 
 def write_card(job: Job, registered: Mapping[str, Any]) -> None:
-    """Write a registered version's card as HTML, Markdown and JSON, and attach it in MLflow.
+    """Write a registered version's card as HTML, Markdown, JSON and XML, and attach it in MLflow.
 
     Parameters
     ----------
     job : Job
         Its run folder holds what ``ingest`` to ``explain`` leave, and ``register/config.json``,
-        the settings that made the model; its ``out`` receives the three files.
+        the settings that made the model; its ``out`` receives the card's files.
     registered : mapping
         As ``pipeline.registry.register.register`` returned it, and ``gate``.
 
@@ -77,6 +77,7 @@ def write_card(job: Job, registered: Mapping[str, Any]) -> None:
         Where MLflow cannot use the store.
     """
     from pipeline.card.by_hand import formulas
+    from pipeline.card.chai import chai_fields, to_chai_xml
     from pipeline.card.cohort import describe_cohort
     from pipeline.card.facts import collect
     from pipeline.card.plots import draw_plots
@@ -117,7 +118,9 @@ def write_card(job: Job, registered: Mapping[str, Any]) -> None:
     write_json(as_json, facts)
     html.write_text(to_html(facts, pictures), encoding="utf-8")
     markdown.write_text(to_markdown(facts), encoding="utf-8")
-    attach_card(uri, registered, [html, markdown, as_json], to_description(facts))
+    chai = job.out / "model_card_chai.xml"
+    chai.write_text(to_chai_xml(chai_fields(facts)), encoding="utf-8")
+    attach_card(uri, registered, [html, markdown, as_json, chai], to_description(facts))
 
 
 def _if_there(path: Path) -> Any:

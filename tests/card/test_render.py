@@ -240,6 +240,30 @@ def test_markdown_begins_with_metadata_that_parses(run):
     assert body.lstrip().startswith("# ")
 
 
+# What huggingface_hub's ModelCardData knows, and what each result of its model-index must hold.
+HUGGING_FACE = {"language", "license", "license_name", "license_link", "library_name",
+                "pipeline_tag", "tags", "datasets", "metrics", "model-index"}  # fmt: skip
+
+
+@pytest.mark.parametrize("which", ["run", "tiny"])
+def test_metadata_have_the_form_that_hugging_face_reads(which, request):
+    made = request.getfixturevalue(which)
+    metadata = yaml.safe_load(made.markdown.split("---\n", 2)[1])
+    assert set(metadata) <= HUGGING_FACE
+    assert metadata["pipeline_tag"] == "tabular-classification"
+    assert all(isinstance(tag, str) for tag in metadata["tags"])
+    for model in metadata["model-index"]:
+        assert isinstance(model["name"], str)
+        for result in model["results"]:
+            assert set(result) == {"task", "dataset", "metrics"}
+            assert isinstance(result["task"]["type"], str)
+            assert {"name", "type"} <= set(result["dataset"])
+            assert result["metrics"]
+            for metric in result["metrics"]:
+                assert isinstance(metric["type"], str)
+                assert isinstance(metric["value"], float)
+
+
 def test_markdown_tables_have_as_many_cells_in_every_row(run, tiny):
     for text in (run.markdown, tiny.markdown):
         for block in re.findall(r"(?:^\|.*\n)+", text, flags=re.M):
