@@ -160,9 +160,7 @@ def test_the_true_risk_is_the_share_of_the_same_patient_drawn_over_and_over():
         for name, outcome in outcomes.items():
             risk = risks[name][one]
             margin = np.sqrt(risk * (1 - risk) / draws)
-            # Centres and years are few and even; a normal stands for them: 0.2 points at most.
-            difference = abs((grade >= outcome.at_least).mean() - risk)
-            z.append(max(difference - 0.002 * min(1, 10 * risk), 0) / margin)
+            z.append(abs((grade >= outcome.at_least).mean() - risk) / margin)
     assert max(z) < norm.ppf(1 - 0.0005 / len(z))
 
 

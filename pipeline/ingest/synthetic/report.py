@@ -272,9 +272,9 @@ def to_markdown(measured: dict[str, pd.DataFrame]) -> str:
         "### Rates (per cent)",
         f"{inside} of {compared} observed rates lie within the binomial 95 % interval of their "
         f"target. A perfect generator leaves {0.05 * compared:.1f} outside on average, and as many "
-        f"as here or more with probability {surprise:.2f}. The mean true risk, which has hardly any chance "
-        f"in it, shows the calibration itself: at most {expected:.2f} of the interval's half-width "
-        "off.",
+        f"as here or more with probability {surprise:.2f}. The mean true risk, which has hardly "
+        f"any chance in it, shows the calibration itself: at most {expected:.2f} of the interval's "
+        "half-width off.",
         _table(rates, 2),
         "### Laboratory values: worst deviation of a quartile (per cent), over diseases",
         _table(near[["variable", "disease", "recorded", "worst_pct"]].sort_values("worst_pct"), 1),
