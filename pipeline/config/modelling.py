@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, cast, get_args
 
 from pydantic import Field
 
@@ -35,12 +35,37 @@ class TherapyPrior(Section):
     pool_sd: float = Field(default=0.8, gt=0)
 
 
+ColumnCheck = Literal[
+    "missingness_by_outcome",
+    "filled_by_class",
+    "golden_feature",
+    "constant_within_class",
+    "copied_follow_up",
+    "near_identical",
+    "constant",
+]
+
+
 class Predictors(Section):
-    """Which baseline variables and scores the model may use."""
+    """Which baseline variables and scores the model may use.
+
+    Attributes
+    ----------
+    include, exclude, scores
+        Names, or ``all``.
+    drop_audited : list of str
+        Checks of the audit for whose error a variable, and the scores computed from it, are
+        dropped before fitting: found anew on the training patients of each fold, or a leak
+        would be judged with the help of the patients it is judged on. Copies of a column
+        and constants are dropped too, which are no errors.
+    """
 
     include: Literal["all"] | list[str] = "all"
     exclude: list[str] = Field(default_factory=list)
     scores: Literal["all"] | list[str] = "all"
+    drop_audited: list[ColumnCheck] = Field(
+        default_factory=lambda: cast(list[ColumnCheck], list(get_args(ColumnCheck)))
+    )
 
 
 class Trees(Section):

@@ -10,11 +10,13 @@ from typing import Self
 import numpy as np
 import pandas as pd
 
-from pipeline.config import Evaluation, Outcome
+from pipeline.cohort.dictionary import Dictionary
+from pipeline.config import Audit, Config, Evaluation, Predictors
 from pipeline.config import Model as ModelSettings
 from pipeline.evaluation.comparators import score_only, therapy_only
 from pipeline.evaluation.oof import oof_frame
 from pipeline.evaluation.resampling import assign_folds, out_of_fold
+from pipeline.features.faults import faulty_predictors
 from pipeline.features.matrix import score_values, values_of
 from pipeline.features.plan import FeaturePlan
 from pipeline.model.fitting import fit_risk_model
@@ -30,10 +32,18 @@ class Procedure:
 
     Attributes
     ----------
+    cohort : DataFrame
+        Canonical values and outcomes, for the audit of the training patients.
+    dictionary : Dictionary
+    plan : FeaturePlan
     patients : Patients
     scores : dict of ndarray, shape (n,)
         Published scores that serve as comparators, by name.
-    settings : ModelSettings
+    seed : int
+        Of the audit, the same in every fold and in training.
+    predictors : Predictors
+    audit : Audit
+    model : ModelSettings
     therapy_only_sd : float
         How far the therapy-only comparator may leave the published rates, in log-odds.
     decide_by_cohort : bool
@@ -41,44 +51,78 @@ class Procedure:
         (False) anew for the training rows, as if there were no others.
     """
 
+    cohort: pd.DataFrame
+    dictionary: Dictionary
+    plan: FeaturePlan
     patients: Patients
     scores: dict[str, np.ndarray]
-    settings: ModelSettings
+    seed: int
+    predictors: Predictors
+    audit: Audit
+    model: ModelSettings
     therapy_only_sd: float
     decide_by_cohort: bool = True
 
     @classmethod
     def of(
-        cls,
-        cohort: pd.DataFrame,
-        plan: FeaturePlan,
-        outcomes: dict[str, Outcome],
-        settings: ModelSettings,
-        therapy_only_sd: float,
+        cls, cohort: pd.DataFrame, dictionary: Dictionary, plan: FeaturePlan, config: Config
     ) -> Self:
-        """Prepare a cohort; nothing here is learned from outcomes."""
+        """Prepare a cohort; nothing here is learned from outcomes.
+
+        Reads the config's ``seed``, ``outcomes``, ``predictors``, ``audit``, ``model`` and
+        ``evaluation``.
+        """
         found = score_values(values_of(cohort, plan), plan)
-        scores = {name: found[name] for name in found if name in COMPARATOR_SCORES}
-        return cls(Patients.of(cohort, plan, outcomes), scores, settings, therapy_only_sd)
+        return cls(
+            cohort,
+            dictionary,
+            plan,
+            Patients.of(cohort, plan, config.outcomes),
+            {name: found[name] for name in found if name in COMPARATOR_SCORES},
+            config.seed,
+            config.predictors,
+            config.audit,
+            config.model,
+            config.evaluation.therapy_only_sd,
+        )
 
     def __call__(
         self, train_rows: np.ndarray, test_rows: np.ndarray, seed: int
     ) -> Mapping[str, np.ndarray]:
         """Fit on some patients; risks of the others, each of shape (test rows, outcomes)."""
-        train, test = self.patients.part(train_rows), self.patients.part(test_rows)
+        plan = self._sound_plan(train_rows)
+        sources = set(plan.sources)
+        sound = np.array([column.source in sources for column in self.plan.columns])
+        patients = self.patients.with_columns(sound)
+        train, test = patients.part(train_rows), patients.part(test_rows)
         whole = self.patients.Y if self.decide_by_cohort else None
-        model = fit_risk_model(train, self.settings, seed, whole=whole)
-        level = self.settings.interval_level
+        model = fit_risk_model(train, self.model, seed, whole=whole)
+        level = self.model.interval_level
         found = model.predict(test.Z, test.published, test.published_sd, test.arms, level)
         risks = {"model": found.risk, "low": found.low, "high": found.high}
         risks["therapy_only"] = np.column_stack(
             [self._therapy_only(train, test, k) for k in range(len(train.outcomes))]
         )
-        for name, score in self.scores.items():
+        for name, values in self.scores.items():
+            # Computed from a variable at fault, a score is at fault too.
+            score = values if name in sources else np.full(len(values), np.nan)
             risks[name] = np.column_stack(
                 [score_only(score[train_rows], y, score[test_rows]) for y in train.Y.T]
             )
         return risks
+
+    def _sound_plan(self, train_rows: np.ndarray) -> FeaturePlan:
+        """The plan less what the audit finds at fault in the training patients."""
+        faults = faulty_predictors(
+            self.cohort.iloc[train_rows],
+            self.dictionary,
+            self.plan,
+            self.patients.outcomes,
+            self.predictors.drop_audited,
+            self.audit,
+            self.seed,
+        )
+        return self.plan.without(faults)
 
     def _therapy_only(self, train: Patients, test: Patients, k: int) -> np.ndarray:
         nobody = np.full(len(self.patients), None, dtype=object)

@@ -5,7 +5,8 @@ This is the one place where a variable becomes a predictor. Only baseline variab
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Literal, Self
 
 import numpy as np
 import pandas as pd
@@ -98,6 +99,43 @@ class FeaturePlan(BaseModel):
     def sources(self) -> list[str]:
         """Sources of the columns, each once, in order."""
         return list(dict.fromkeys(column.source for column in self.columns))
+
+    def without(self, reasons: Mapping[str, str]) -> Self:
+        """Return the plan less some variables, and less the scores computed from them.
+
+        Parameters
+        ----------
+        reasons : mapping of str to str
+            Variable to the reason why it is no predictor, kept in ``left_out``.
+
+        Raises
+        ------
+        InputError
+            If no predictor is left.
+        """
+        left_out = dict(reasons)
+        for score in self.scores:
+            lost = [self.labels.get(name, name) for name in score.variables if name in reasons]
+            if lost:
+                left_out[score.name] = f"computed from {' and '.join(lost)}, which is left out"
+        scores = [score for score in self.scores if score.name not in left_out]
+        columns = [column for column in self.columns if column.source not in left_out]
+        if not columns:
+            raise InputError(
+                "the audit finds a fault in every predictor",
+                column="predictors.drop_audited",
+                mend="read the findings of 'audit' and correct the data",
+            )
+        read = {column.source for column in columns} | {v for s in scores for v in s.variables}
+        return self.model_copy(
+            update={
+                "variables": [v for v in self.variables if v.name in read],
+                "scores": scores,
+                "columns": columns,
+                "labels": {k: label for k, label in self.labels.items() if k not in left_out},
+                "left_out": self.left_out | left_out,
+            }
+        )
 
 
 def plan_features(

@@ -82,6 +82,15 @@ class Patients:
             arms=None if self.arms is None else self.arms[rows],
         )
 
+    def with_columns(self, kept: np.ndarray) -> Self:
+        """The same with some of the matrix's columns, given as a mask."""
+        return replace(
+            self,
+            Z=self.Z[:, kept],
+            trends=tuple(trend for trend, keep in zip(self.trends, kept, strict=True) if keep),
+            therapy_columns=self.therapy_columns[kept],
+        )
+
 
 def observed_outcomes(cohort: pd.DataFrame, outcomes: dict[str, Outcome]) -> np.ndarray:
     """Whether each patient reached each outcome, 0/1 of shape (n, outcomes)."""

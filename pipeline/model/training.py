@@ -10,6 +10,7 @@ import pandas as pd
 from pipeline.cohort.dictionary import Dictionary
 from pipeline.cohort.units import conversions
 from pipeline.config import Config
+from pipeline.features.faults import faulty_predictors
 from pipeline.features.plan import FeaturePlan
 from pipeline.model.artifact import Artifact
 from pipeline.model.fitting import fit_risk_model
@@ -37,10 +38,23 @@ def train_artifact(
         Restricted to the cohort.
     plan : FeaturePlan
     config : Config
-        Its ``seed``, ``outcomes``, ``primary_outcome``, ``model``, ``scoring`` and ``window``.
+        Its ``seed``, ``outcomes``, ``primary_outcome``, ``predictors``, ``audit``, ``model``,
+        ``scoring`` and ``window``.
     provenance : dict
         Digests and names, kept with the model.
+
+    Raises
+    ------
+    InputError
+        If the audit leaves no predictor.
     """
+    labels, before = plan.labels, plan.left_out
+    chosen = config.predictors.drop_audited
+    plan = plan.without(
+        faulty_predictors(
+            cohort, dictionary, plan, config.outcomes, chosen, config.audit, config.seed
+        )
+    )
     patients = Patients.of(cohort, plan, config.outcomes)
     model = fit_risk_model(patients, config.model, config.seed)
     read = {v.name for v in plan.variables} | {plan.therapy, plan.disease}
@@ -52,6 +66,11 @@ def train_artifact(
             for name, outcome in config.outcomes.items()
         },
         "primary_outcome": config.primary_outcome,
+        "dropped": [
+            {"name": name, "label": labels[name], "because": why}
+            for name, why in plan.left_out.items()
+            if name not in before
+        ],
         "interval_level": config.model.interval_level,
         "scoring": {
             "leading": _leading(model, patients, plan, config.scoring.leading_variables),
@@ -96,7 +115,11 @@ def summarise(artifact: Artifact) -> dict[str, Any]:
                 "elastic_net_terms": int(np.count_nonzero(found.elastic_net.coefficients)),
             }
         heads.append(entry)
-    return {"heads": heads, "scoring": artifact.facts["scoring"] | {"seen": None}}
+    return {
+        "heads": heads,
+        "dropped": artifact.facts["dropped"],
+        "scoring": artifact.facts["scoring"] | {"seen": None},
+    }
 
 
 def _leading(model: RiskModel, patients: Patients, plan: FeaturePlan, count: int) -> list[str]:

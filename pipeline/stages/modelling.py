@@ -28,7 +28,10 @@ def train(job: Job) -> str:
     write_artifact(artifact, job.out / "model")
     facts = summarise(artifact)
     write_json(job.out / "train.json", facts)
-    return "events: " + ", ".join(_events(head) for head in facts["heads"])
+    line = "events: " + ", ".join(_events(head) for head in facts["heads"])
+    if facts["dropped"]:
+        line += "\ndropped for a fault: " + ", ".join(d["label"] for d in facts["dropped"])
+    return line
 
 
 def evaluate(job: Job) -> str:
@@ -38,9 +41,7 @@ def evaluate(job: Job) -> str:
     from pipeline.evaluation.procedure import Procedure, out_of_fold_table
 
     config, cohort, plan, dictionary = job.config, cohort_of(job), plan_of(job), dictionary_of(job)
-    procedure = Procedure.of(
-        cohort, plan, config.outcomes, config.model, config.evaluation.therapy_only_sd
-    )
+    procedure = Procedure.of(cohort, dictionary, plan, config)
     patients = cohort[dictionary.id_name].to_numpy()
     group = config.evaluation.group
     groups = cohort[group].to_numpy() if group else None
@@ -84,9 +85,7 @@ def transport(job: Job) -> str:
     from pipeline.evaluation.transport import judge_transport
 
     config, cohort, settings = job.config, cohort_of(job), job.config.transport
-    procedure = Procedure.of(
-        cohort, plan_of(job), config.outcomes, config.model, config.evaluation.therapy_only_sd
-    )
+    procedure = Procedure.of(cohort, dictionary_of(job), plan_of(job), config)
     therapies = procedure.patients.therapies
     year = _column(cohort, settings.year)
     found = judge_transport(

@@ -364,3 +364,24 @@ def test_column_names_are_unique_and_every_source_has_a_label():
 def test_a_plan_is_plain_text_and_reads_back_equal():
     plan = plan_for()
     assert FeaturePlan.model_validate_json(plan.model_dump_json()) == plan
+
+
+def test_what_is_dropped_takes_its_scores_along_and_says_why():
+    plan = plan_for()
+    scores = {s.name: s.variables for s in plan.scores}
+    assert scores["s_easix"] == ["ldh", "platelets"]
+    less = plan.without({"ldh": "at fault"})
+    assert not {"ldh", "s_easix"} & set(less.sources)
+    assert set(less.sources) == set(plan.sources) - {"ldh"} - {
+        name for name, variables in scores.items() if "ldh" in variables
+    }
+    assert "ldh" not in {v.name for v in less.variables}
+    assert less.left_out["ldh"] == "at fault"
+    assert less.left_out["s_easix"].startswith("computed from ")
+    assert plan.without({}) == plan
+
+
+def test_a_plan_of_faults_alone_is_refused():
+    plan = plan_for(prior=False)
+    with pytest.raises(InputError, match="fault in every predictor"):
+        plan.without(dict.fromkeys(plan.sources, "at fault"))
