@@ -5,6 +5,10 @@ import hashlib
 import io
 import json
 import os
+import shutil
+import socket
+import struct
+import subprocess
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -57,13 +61,25 @@ class Server:
                     return self.send_error(outer.fault)
                 body = outer.files[self.path]
                 self.send_response(200)
-                length = 2 * len(body) if outer.fault in ("cut", "stalled") else len(body)
+                if outer.fault == "cut in chunks":  # no length, and no last chunk
+                    self.protocol_version = "HTTP/1.1"
+                    self.send_header("Transfer-Encoding", "chunked")
+                    self.end_headers()
+                    self.wfile.write(b"%x\r\n" % (2 * len(body)) + body)
+                    self.close_connection = True
+                    return None
+                length = 2 * len(body) if outer.fault in ("cut", "stalled", "reset") else len(body)
                 self.send_header("Content-Length", str(length))
                 self.end_headers()
                 self.wfile.write(body)
                 if outer.fault == "stalled":
                     self.wfile.flush()
                     outer.released.wait(10)
+                if outer.fault == "reset":  # as a firewall does: no end of stream, but a reset
+                    self.wfile.flush()
+                    at_once = struct.pack("ii", 1, 0)
+                    self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, at_once)
+                    self.connection.close()
                 return None
 
             def log_message(self, *_):
@@ -195,6 +211,8 @@ def test_the_checksum_of_the_registry_holds(cache, registry):
     ("fault", "says"),
     [
         ("cut", "the connection ended before the file did; nothing was kept"),
+        ("cut in chunks", "the connection ended before the file did; nothing was kept"),
+        ("reset", "the connection ended before the file did; nothing was kept"),
         ("stalled", "the connection ended before the file did; nothing was kept"),
         (404, "the server refuses it (HTTP status 404)"),
         (403, "the server refuses it (HTTP status 403)"),
@@ -220,6 +238,13 @@ def test_no_network(cache, registry, server):
     server.close()
     assert "/v1/wide.xlsx: cannot be reached." in refused(path)
     assert kept(cache) == {}
+
+
+def test_no_such_host(cache, registry):
+    # Names under .invalid never exist (RFC 6761).
+    message = refused(registry(url="http://cohorts.invalid/v1/key.csv"))
+    assert message.startswith("http://cohorts.invalid/v1/key.csv: cannot be reached.")
+    assert "HTTPS_PROXY" in message
 
 
 def test_a_file_saved_by_hand_is_taken(cache, registry, server):
@@ -262,6 +287,30 @@ def test_a_disk_that_fills_up_during_the_download(cache, registry, monkeypatch):
     assert f"{cache}: cannot be written (No space left on device)." in message
     assert "CRS_RISK_CACHE" in message
     assert kept(cache) == {}
+
+
+@pytest.fixture
+def small_disk(tmp_path, monkeypatch):
+    """A cache on a real file system of 64 kB."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    options = ["-t", "tmpfs", "-o", "size=64k", "tmpfs", str(disk)]
+    if os.geteuid() or not shutil.which("mount"):
+        pytest.skip("only root may mount a small file system")
+    if subprocess.run(["mount", *options], capture_output=True).returncode:
+        pytest.skip("this system lets nobody mount a small file system")
+    monkeypatch.setenv("CRS_RISK_CACHE", str(disk / "cache"))
+    yield disk / "cache"
+    subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_a_disk_that_is_really_full(small_disk, registry, server):
+    server.files["/v1/wide.xlsx"] = os.urandom(200_000)
+    path = registry()
+    assert f"{small_disk}: cannot be written (No space left on device)." in refused(path)
+    assert kept(small_disk) == {}
+    server.files["/v1/wide.xlsx"] = WIDE
+    assert "2 files, 2 downloaded now" in fetch(path)
 
 
 @pytest.mark.parametrize("last", [1, 2])
