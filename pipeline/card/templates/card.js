@@ -41,6 +41,16 @@
     box.hidden = false;
     show();
   });
+  // A table that does not scroll need not hold up those who go by keyboard.
+  function stops() {
+    document.querySelectorAll(".scroll").forEach(function (box) {
+      if (box.scrollWidth > box.clientWidth) box.setAttribute("tabindex", "0");
+      else box.removeAttribute("tabindex");
+    });
+  }
+  addEventListener("resize", stops);
+  document.addEventListener("toggle", stops, true);
+  stops();
   document.querySelectorAll("table[data-sortable]").forEach(function (table) {
     var body = table.tBodies[0];
     table.querySelectorAll("thead th[data-sort]").forEach(function (head) {
