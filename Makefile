@@ -6,7 +6,7 @@ PYTHON ?= python3
 PY := .venv/bin/python
 STAGES := ingest audit features train evaluate transport explain register card
 
-.PHONY: run $(STAGES) test lint lock clean help
+.PHONY: run $(STAGES) test benchmark lint lock clean help
 .DEFAULT_GOAL := help
 
 help: ## show what there is
@@ -21,6 +21,9 @@ $(STAGES): .venv/installed
 
 test: .venv/tested-with ## the test suite, on two processes
 	@$(PY) -m pytest -n 2 --dist worksteal
+
+benchmark: .venv/compared-with ## the procedure against others (CONFIG=path: on that table)
+	@$(PY) -m pipeline benchmark $(if $(filter command line,$(origin CONFIG)),--config $(CONFIG))
 
 lint: .venv/tested-with ## style, types and the direction of imports
 	@$(PY) -m ruff check pipeline tests && $(PY) -m ruff format --check pipeline tests

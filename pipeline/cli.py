@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -84,6 +85,31 @@ def score(
     from pipeline.serving.batch import score_file
 
     Display(quiet).say(score_file(model, input, output))
+
+
+@app.command()
+def benchmark(
+    settings: Annotated[Path, typer.Option(help="What is compared, and on which tables.")] = Path(
+        "configs/benchmark/benchmark.yaml"
+    ),
+    config: Annotated[
+        list[Path] | None, typer.Option(help="A run config of yours to compare on; repeatable.")
+    ] = None,
+    only: Annotated[list[str] | None, typer.Option(help="A table's name; repeatable.")] = None,
+    quiet: Quiet = False,
+) -> None:
+    """Compare the procedure with others on real and synthetic tables; stop and go on at will."""
+    from pipeline.benchmark.report import headline
+    from pipeline.stages.benchmark import run_comparison
+
+    begun = time.perf_counter()
+    with Display(quiet) as display:
+        results, folder = run_comparison(
+            settings, config or [], only or [], display.progress, display.say
+        )
+        display.say(headline(results))
+        report = os.path.relpath(folder / "report.md")
+        display.say(f"Done in {time.perf_counter() - begun:.0f} s. Read the report: {report}")
 
 
 @app.command()

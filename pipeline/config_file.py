@@ -35,7 +35,7 @@ def read_config(path: Path) -> Config:
     try:
         return Config.model_validate({**content, "file": path.resolve()})
     except ValidationError as error:
-        raise InputError(_faults(error), file=path) from None
+        raise InputError(faults(error), file=path) from None
 
 
 def read_yaml(path: Path) -> Any:
@@ -86,18 +86,19 @@ _OnceOnlyLoader.add_implicit_resolver(
 )
 
 
-def _faults(error: ValidationError) -> str:
-    return "; ".join(_fault(fault) for fault in error.errors())
+def faults(error: ValidationError, whole: type[BaseModel] = Config) -> str:
+    """Say what is wrong with the content of a file, key by key."""
+    return "; ".join(_fault(fault, whole) for fault in error.errors())
 
 
-def _fault(fault: Any) -> str:
+def _fault(fault: Any, whole: type[BaseModel]) -> str:
     # The discriminator of `source` appears in the location without being a key.
     place = [str(part) for part in fault["loc"]]
     if len(place) > 1 and place[0] == "source" and place[1] in ("table", "synthetic"):
         del place[1]
     key = ".".join(place)
     if fault["type"] == "extra_forbidden":
-        return f"unknown key '{key}'{did_you_mean(place[-1], _known_keys(place))}"
+        return f"unknown key '{key}'{did_you_mean(place[-1], _known_keys(place, whole))}"
     if fault["type"] == "missing":
         return f"the key '{key}' is missing"
     if fault["type"] == "union_tag_not_found":
@@ -108,9 +109,9 @@ def _fault(fault: Any) -> str:
     return f"key '{key}': {message}{shown}" if key else message
 
 
-def _known_keys(place: list[str]) -> list[str]:
+def _known_keys(place: list[str], whole: type[BaseModel]) -> list[str]:
     """Keys that the section holding the unknown key does take."""
-    sections: list[type[BaseModel]] = [Config]
+    sections: list[type[BaseModel]] = [whole]
     for part in place[:-1]:
         inner = [m for s in sections for m in _models_in(s, part)]
         sections = inner or sections

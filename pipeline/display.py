@@ -74,7 +74,9 @@ class Display:
 
     def progress(self, what: str, done: int, total: int) -> None:
         """Show how far a long stage has come."""
-        if self._bar and self._task is not None:
+        if self._bar:
+            if self._task is None:
+                self._task = self._bar.add_task("", total=None)
             self._bar.update(self._task, description=escape(what), completed=done, total=total)
 
     def ended(self, outcome: Outcome) -> None:

@@ -1,0 +1,246 @@
+"""The whole comparison: cells, figures, and what is written under ``models/benchmark/``."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+from pathlib import Path
+from typing import Any
+
+import joblib
+import numpy as np
+import pandas as pd
+
+from pipeline.benchmark.cells import Progress, folds_of, gather, plan_cells, run_cells
+from pipeline.benchmark.cohort import Cohort
+from pipeline.benchmark.compare import (
+    LOSSES,
+    OURS,
+    against_the_best,
+    difference,
+    figures,
+    losses,
+    ranks,
+)
+from pipeline.benchmark.plots import draw_differences
+from pipeline.benchmark.procedures import PROCEDURES, versions, why_skipped
+from pipeline.benchmark.report import report
+from pipeline.benchmark.settings import Benchmark
+from pipeline.config import Config
+from pipeline.errors import InputError, did_you_mean
+
+
+def compare(
+    settings: Benchmark,
+    configs: dict[str, Config],
+    exports: dict[str, dict[str, Any]],
+    progress: Progress,
+) -> dict[str, Any]:
+    """Compare all procedures on all tables.
+
+    Parameters
+    ----------
+    settings : Benchmark
+    configs : dict of Config
+        By table; ``ingest``, ``audit`` and ``features`` of each have run.
+    exports : dict of dict
+        Facts of the tables that came out of a package.
+    progress : callable
+
+    Returns
+    -------
+    dict
+        What ``results.json`` holds.
+    """
+    _refuse_unknown(settings)
+    skipped = {name: why for name in settings.procedures if (why := why_skipped(name))}
+    cohorts = {name: Cohort.of(config) for name, config in configs.items()}
+    folder = settings.results_folder
+    files = {name: _kept(cohort, folder / "cells" / name) for name, cohort in cohorts.items()}
+    wanted = {
+        name: [p for p in settings.procedures if p not in skipped and _applies(p, cohort)]
+        for name, cohort in cohorts.items()
+    }
+    cells = {
+        name: plan_cells(name, cohort, wanted[name], settings) for name, cohort in cohorts.items()
+    }
+    run_cells([c for found in cells.values() for c in found], files, settings, progress)
+    rows: list[dict[str, Any]] = []
+    for done, (name, cohort) in enumerate(cohorts.items()):
+        progress("benchmark: figures", done, len(cohorts))
+        judged = {
+            p: gather([c for c in cells[name] if c.procedure == p], cohort, settings)
+            for p in wanted[name]
+        }
+        rows += _rows(name, cohort, judged, settings)
+    results = {
+        "settings": settings.model_dump(mode="json"),
+        "python": platform.python_version(),
+        "versions": {p: versions(p) for p in settings.procedures if p not in skipped},
+        "skipped": skipped,
+        "tables": {
+            name: _table_facts(name, configs[name], cohort, exports.get(name))
+            for name, cohort in cohorts.items()
+        },
+        "rows": rows,
+        **_standings(rows),
+    }
+    _write(folder, results)
+    return results
+
+
+def _refuse_unknown(settings: Benchmark) -> None:
+    for name in settings.procedures:
+        if name not in PROCEDURES:
+            raise InputError(
+                f"'{name}' is not a procedure{did_you_mean(name, PROCEDURES)}",
+                file=settings.file,
+                column="procedures",
+                expected="some of " + ", ".join(PROCEDURES),
+            )
+    if OURS not in settings.procedures:
+        raise InputError(
+            f"'{OURS}' is not among the procedures",
+            file=settings.file,
+            column="procedures",
+            mend=f"add '{OURS}': the others are compared with it",
+        )
+
+
+def _applies(procedure: str, cohort: Cohort) -> bool:
+    return cohort.has_prior if procedure == "therapy_only" else True
+
+
+def _kept(cohort: Cohort, folder: Path) -> Path:
+    """Leave the cohort where the processes can read it, once."""
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / f"{cohort.digest[:16]}.joblib"
+    for old in folder.glob("*.joblib"):
+        old.unlink()
+    joblib.dump(cohort, file)
+    return file
+
+
+def _rows(
+    table: str, cohort: Cohort, judged: dict[str, Any], settings: Benchmark
+) -> list[dict[str, Any]]:
+    rows = []
+    how = (settings.bootstrap, settings.interval_level, settings.seed)
+    cache, folds = settings.results_folder / "figures", folds_of(cohort, settings)
+    for k, outcome in enumerate(cohort.patients.outcomes):
+        observed = cohort.patients.Y[:, k]
+        own = losses(observed, judged[OURS].risks[:, :, k])
+        for name, found in judged.items():
+            risks = found.risks[:, :, k]
+            theirs = losses(observed, risks)
+            rows.append(
+                {
+                    "table": table,
+                    "outcome": outcome,
+                    "procedure": name,
+                    "figures": _figures(observed, risks, folds, how, cache),
+                    "fit_seconds": _spread(found.fit_seconds),
+                    "rows_per_second": _spread(found.rows_per_second),
+                    "ours_minus_theirs": None
+                    if name == OURS
+                    else {loss: difference(own[loss], theirs[loss], *how) for loss in LOSSES},
+                }
+            )
+    return rows
+
+
+def _figures(
+    observed: np.ndarray,
+    risks: np.ndarray,
+    folds: np.ndarray,
+    how: tuple[int, float, int],
+    cache: Path,
+) -> dict[str, Any]:
+    """Figures of risks, kept by what they are made of: a stopped comparison goes on."""
+    key = hashlib.sha256(observed.tobytes() + risks.tobytes() + repr(how).encode()).hexdigest()
+    file = cache / f"{key[:32]}.json"
+    if file.exists():
+        found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        return found
+    found = figures(observed, risks, folds, *how)
+    cache.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(found), encoding="utf-8")
+    return found
+
+
+def _spread(values: np.ndarray) -> dict[str, float]:
+    """Median over the folds, with the least and the greatest."""
+    return {
+        "median": float(np.median(values)),
+        "low": float(values.min()),
+        "high": float(values.max()),
+    }
+
+
+def _table_facts(
+    name: str, config: Config, cohort: Cohort, export: dict[str, Any] | None
+) -> dict[str, Any]:
+    run = config.run_folder
+    audit = json.loads((run / "audit" / "audit.json").read_text(encoding="utf-8"))
+    plan = json.loads((run / "features" / "features.json").read_text(encoding="utf-8"))
+    return {
+        "name": name,
+        "title": config.card.title,
+        "patients": len(cohort),
+        "events": {
+            outcome: int(events)
+            for outcome, events in zip(config.outcomes, cohort.patients.Y.sum(axis=0), strict=True)
+        },
+        "outcomes": {o: outcome.label for o, outcome in config.outcomes.items()},
+        "predictors": len({c["source"] for c in plan["columns"]}),
+        "left_out": plan["left_out"],
+        "audit": audit["summary"],
+        "export": export,
+    }  # fmt: skip
+
+
+def _standings(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    flat = pd.DataFrame(
+        [
+            {key: row[key] for key in ("table", "outcome", "procedure")}
+            | {loss: row["figures"][loss]["estimate"] for loss in LOSSES}
+            | {"slope": row["figures"]["calibration_slope"]["estimate"]}
+            for row in rows
+        ]
+    )
+    mean = ranks(flat)
+    slope = (
+        flat.assign(off=lambda f: np.abs(np.log(f["slope"].astype(float).clip(lower=0.05))))
+        .groupby("procedure")["off"]
+        .mean()
+        .dropna()
+    )
+    groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for row in rows:
+        groups.setdefault((row["table"], row["outcome"]), []).append(row)
+    return {
+        "mean_ranks": {
+            str(name): {k: float(v) for k, v in values.items()}
+            for name, values in mean.to_dict("index").items()
+        },
+        # Mean of |log slope|: 0.1 is a slope off by a tenth, to either side.
+        "slope_distance": {str(k): float(v) for k, v in slope.sort_values().items()},
+        "against_the_best": [
+            {
+                "table": table,
+                "outcome": outcome,
+                **{loss: against_the_best(found, loss) for loss in LOSSES},
+            }
+            for (table, outcome), found in groups.items()
+            if len(found) > 1
+        ],
+    }
+
+
+def _write(folder: Path, results: dict[str, Any]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(results, indent=1, ensure_ascii=False, allow_nan=False)
+    (folder / "results.json").write_text(text + "\n", encoding="utf-8")
+    (folder / "differences.svg").write_bytes(draw_differences(results))
+    (folder / "report.md").write_text(report(results), encoding="utf-8")
