@@ -4,7 +4,7 @@
 CONFIG ?= configs/default.yaml
 PYTHON ?= python3
 PY := .venv/bin/python
-STAGES := ingest audit features train evaluate transport explain register card
+STAGES := ingest audit features train evaluate transport learning explain register card
 
 .PHONY: run $(STAGES) test benchmark lint lock clean help
 .DEFAULT_GOAL := help

@@ -111,6 +111,45 @@ def transport(job: Job) -> str:
     return f"{line}, prediction interval {ends}"
 
 
+def learning(job: Job) -> str:
+    """Say whether the cohort is large enough, and what more patients would bring."""
+    from pipeline.evaluation.learning_curve import judge_learning
+    from pipeline.evaluation.procedure import Procedure
+
+    config, cohort, plan = job.config, cohort_of(job), plan_of(job)
+    procedure = Procedure.of(
+        cohort, plan, config.outcomes, config.model, config.evaluation.therapy_only_sd
+    )
+    oof = pd.read_parquet(job.run / "evaluate" / "oof.parquet")
+    patients = cohort[dictionary_of(job).id_name]
+    by_outcome = [oof[oof["outcome"] == name] for name in config.outcomes]
+
+    def wide(rows: pd.DataFrame, column: str) -> np.ndarray:
+        keys = pd.MultiIndex.from_product([rows["repeat"].unique(), patients])
+        values = rows.set_index(["repeat", "patient_id"])[column].reindex(keys)
+        return values.to_numpy().reshape(-1, len(patients))
+
+    group = config.evaluation.group
+    found = judge_learning(
+        procedure,
+        wide(by_outcome[0], "fold"),
+        np.stack([wide(rows, "model") for rows in by_outcome], axis=2),
+        cohort[group].to_numpy() if group else None,
+        plan.parameters,
+        config.learning,
+        config.evaluation,
+        config.audit,
+        config.seed,
+        job.progress,
+        job.scratch,
+    )
+    write_json(job.out / "learning_curve.json", found)
+    primary = found["outcomes"][config.primary_outcome]
+    if "reason" in primary:
+        return f"{config.primary_outcome}: no learning curve, {primary['reason']}"
+    return f"{config.primary_outcome}: {primary['sentence']}"
+
+
 def explain(job: Job) -> str:
     """Say exactly what moves the risks, in tables and pictures."""
     from pipeline.explanation.contributions import example_rows, example_table

@@ -8,8 +8,8 @@ import time
 import pytest
 import yaml
 
-STAGES = ("ingest", "audit", "features", "train", "evaluate", "transport", "explain",
-          "register", "card")  # fmt: skip
+STAGES = ("ingest", "audit", "features", "train", "evaluate", "transport", "learning",
+          "explain", "register", "card")  # fmt: skip
 
 
 def refused(ended, said):
@@ -36,7 +36,7 @@ def test_a_fresh_run_says_so_and_ends_at_once(command, small_run):
         ended = command("run", small_run.config)
         took.append(time.perf_counter() - begun)
         assert ended.returncode == 0
-        assert "All 9 stages are fresh" in ended.stdout
+        assert "All 10 stages are fresh" in ended.stdout
         assert "✓" not in ended.stdout
     assert min(took) < 5
 
@@ -118,7 +118,7 @@ def test_help_is_no_fault(command):
 def test_a_store_that_cannot_be_used_is_one_sentence(command, small_run, tmp_path):
     ended = command("run", small_run.config, MLFLOW_TRACKING_URI=f"file://{tmp_path}")
     assert refused(ended, r"MLflow's store at file://.* cannot be used")
-    assert ended.stdout.count("fresh") == 6
+    assert ended.stdout.count("fresh") == 8
 
 
 @pytest.mark.slow
@@ -132,7 +132,7 @@ def test_another_store_gets_its_own_version_and_its_own_freshness(command, small
     assert ran.returncode == 0, ran.stderr
     assert re.findall(r"✓ (\w+)", ran.stdout) == ["register", "card"]
     assert (tmp_path / "team.db").is_file()
-    assert "All 9 stages are fresh" in command("run", config, MLFLOW_TRACKING_URI=store).stdout
+    assert "All 10 stages are fresh" in command("run", config, MLFLOW_TRACKING_URI=store).stdout
     (tmp_path / "team.db").unlink()
     again = command("register", config, MLFLOW_TRACKING_URI=store)
     assert re.findall(r"✓ (\w+)", again.stdout) == ["register"]

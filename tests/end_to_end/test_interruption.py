@@ -9,8 +9,8 @@ from types import SimpleNamespace
 
 import pytest
 
-STAGES = ("ingest", "audit", "features", "train", "evaluate", "transport", "explain",
-          "register", "card")  # fmt: skip
+STAGES = ("ingest", "audit", "features", "train", "evaluate", "transport", "learning",
+          "explain", "register", "card")  # fmt: skip
 # The stage in whose midst the run is stopped, after how long, and by which signal.
 STOPS = (
     (None, 0.45, signal.SIGKILL),

@@ -15,8 +15,8 @@ import yaml
 
 import pipeline
 
-STAGES = ("ingest", "audit", "features", "train", "evaluate", "transport", "explain",
-          "register", "card")  # fmt: skip
+STAGES = ("ingest", "audit", "features", "train", "evaluate", "transport", "learning",
+          "explain", "register", "card")  # fmt: skip
 # The tables that are meant to hold patients.
 PATIENTS = (
     "ingest/cohort.parquet",
