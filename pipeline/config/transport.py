@@ -27,7 +27,7 @@ class Transport(Section):
     site: str | None = "site"
     therapy: str | None = "therapy"
     year: str | None = "infusion_year"
-    units: int = Field(default=15, ge=2)
+    units: int = Field(default=12, ge=2)
     minimum_events: int = Field(default=10, ge=2)
     latest_share: float = Field(default=0.2, gt=0, lt=1)
 
@@ -43,9 +43,10 @@ class Learning(Section):
     subsets : int
         Random subsets of each size that are drawn from each fold's training patients.
     worthwhile : float
-        Log-loss that a doubling of the cohort must save to be worth it.
+        Log-loss that a doubling of the cohort must save to be worth it: by default a
+        fifteenth of what the default run's model saves over the therapy alone.
     """
 
     sizes: int = Field(default=5, ge=2)
     subsets: int = Field(default=1, ge=1)
-    worthwhile: float = Field(default=0.005, gt=0)
+    worthwhile: float = Field(default=0.002, gt=0)

@@ -284,13 +284,15 @@ def sentence(curve: dict[str, Any], worthwhile: float) -> str:
         return f"{said} Where the curve flattens is not estimated: {law['reason']}."
     ahead = law["next_doubling"]
     more = f"{ahead['estimate']:.4f} ({ahead['low']:.4f} to {ahead['high']:.4f})"
-    if law["flat_from"]["high"] <= last["to"]:
-        about = max(law["flat_from"]["estimate"], law["smallest"])
+    flat = law["flat_from"]
+    if flat["high"] <= last["to"]:
+        about = max(flat["estimate"], law["smallest"])
         return (
-            f"{said} The curve is flat from about {about:,.0f} patients on: another doubling "
-            f"would save {more}, less than {worthwhile:g}."
+            f"{said} By the fitted curve a doubling saves less than {worthwhile:g} from about "
+            f"{about:,.0f} patients on (at most {max(flat['high'], law['smallest']):,.0f}); "
+            f"another one would save {more}."
         )
-    if law["flat_from"]["low"] > last["to"]:
+    if flat["low"] > last["to"]:
         return (
             f"{said} The curve has not flattened within the data: another doubling would save "
             f"{more}, more than {worthwhile:g}."

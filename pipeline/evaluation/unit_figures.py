@@ -141,9 +141,10 @@ def mean_with_error(values: np.ndarray) -> Measured:
 
 
 def with_interval(found: Measured, scale: str, level: float, reason: str) -> dict[str, Any]:
-    """Return ``estimate``, ``low``, ``high`` on the figure's own scale, or a ``reason``."""
+    """Return ``estimate``, ``low``, ``high`` on the figure's own scale; None with a ``reason``."""
     if not found.usable:
-        return {"estimate": None, "low": None, "high": None, "reason": reason}
+        estimate = back(found.value, scale) if np.isfinite(found.value) else None
+        return {"estimate": estimate, "low": None, "high": None, "reason": reason}
     half = norm.ppf(1 - (1 - level) / 2) * found.error
     return {
         "estimate": back(found.value, scale),
