@@ -68,7 +68,7 @@ def judge_learning(
     procedure = replace(procedure, decide_by_cohort=False)
     patients, minimum = procedure.patients, evaluation.minimum_cell
     n = len(patients)
-    sizes = training_sizes(folds, procedure.settings.minimum_patients, settings.sizes)
+    sizes = training_sizes(folds, procedure.model.minimum_patients, settings.sizes)
     drawn = _subsets(folds, sizes[:-1], settings.subsets, seed) if len(sizes) > 1 else {}
     fits = fit_splits(
         procedure,
@@ -90,7 +90,7 @@ def judge_learning(
         if len(sizes) < 2:
             found["reason"] = (
                 f"half of a fold's {_full_size(folds):,} training patients are fewer than the "
-                f"{procedure.settings.minimum_patients} that a fit needs "
+                f"{procedure.model.minimum_patients} that a fit needs "
                 "(model.minimum_patients)"
             )
         elif not np.isfinite(full_risks[:, :, k]).any():
@@ -219,7 +219,7 @@ def _fitted_shares(
     procedure: Procedure, drawn: dict[str, Split], folds: np.ndarray, sizes: list[int], k: int
 ) -> list[float]:
     """Share of the fits of each size for which the outcome had enough patients and events."""
-    minimum = (procedure.settings.minimum_patients, procedure.settings.minimum_events)
+    minimum = (procedure.model.minimum_patients, procedure.model.minimum_events)
     y = procedure.patients.Y[:, k]
     rows: dict[int, list[np.ndarray]] = {size: [] for size in sizes}
     for split in drawn.values():

@@ -116,12 +116,10 @@ def learning(job: Job) -> str:
     from pipeline.evaluation.learning_curve import judge_learning
     from pipeline.evaluation.procedure import Procedure
 
-    config, cohort, plan = job.config, cohort_of(job), plan_of(job)
-    procedure = Procedure.of(
-        cohort, plan, config.outcomes, config.model, config.evaluation.therapy_only_sd
-    )
+    config, cohort, plan, dictionary = job.config, cohort_of(job), plan_of(job), dictionary_of(job)
+    procedure = Procedure.of(cohort, dictionary, plan, config)
     oof = pd.read_parquet(job.run / "evaluate" / "oof.parquet")
-    patients = cohort[dictionary_of(job).id_name]
+    patients = cohort[dictionary.id_name]
     by_outcome = [oof[oof["outcome"] == name] for name in config.outcomes]
 
     def wide(rows: pd.DataFrame, column: str) -> np.ndarray:

@@ -33,7 +33,7 @@ class Toy:
     """A logistic regression on the matrix, shrunk, with the published log-odds as offset."""
 
     patients: Patients
-    settings: Model = field(default_factory=Model)
+    model: Model = field(default_factory=Model)
     decide_by_cohort: bool = True
     sd: float = 0.5
     calls: list = field(default_factory=list)
