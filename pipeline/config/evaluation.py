@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -46,11 +46,26 @@ class Subgroups(Section):
 
 
 class Evaluation(Section):
-    """How the risks are judged."""
+    """How the risks are judged.
+
+    Attributes
+    ----------
+    patient : str, optional
+        Column that names the patient where one has several rows: they stay in one fold and
+        are resampled together.
+    group : str, optional
+        A further column whose rows stay in one fold, such as the site.
+    resample : str
+        ``sites``: the bootstrap draws whole sites, if the dictionary has them and there are
+        at least ``minimum_sites``; ``patients``: it draws patients.
+    """
 
     folds: int = Field(default=5, ge=2)
     repeats: int = Field(default=2, ge=1)
+    patient: str | None = None
     group: str | None = None
+    resample: Literal["sites", "patients"] = "sites"
+    minimum_sites: int = Field(default=5, ge=2)
     bootstrap: int = Field(default=1000, ge=100)
     interval_level: float = Field(default=0.95, gt=0, lt=1)
     thresholds: dict[str, list[Annotated[float, Field(gt=0, lt=1)]]] = Field(default_factory=dict)

@@ -57,6 +57,7 @@ def evaluate(
     seed: int,
     truth: pd.DataFrame | None = None,
     groupings: Sequence[Grouping] = (),
+    persons: pd.Series | None = None,
 ) -> dict[str, Any]:
     """Judge out-of-fold risks: the content of ``evaluation.json``.
 
@@ -76,6 +77,8 @@ def evaluate(
         ``patient_id`` and ``risk_<outcome>``, the true risk given the baseline.
     groupings : sequence of Grouping
         Divisions of the patients into subgroups that are judged by themselves.
+    persons : Series, indexed by patient_id, optional
+        Who each row is, where some have several: resampled as a whole within subgroups.
 
     Returns
     -------
@@ -105,6 +108,7 @@ def evaluate(
                 _true_risk(truth, outcome, data.patient_id),
                 groupings,
                 hidden[outcome],
+                _codes(persons, data.patient_id),
             )
         )
     with joblib.parallel_config("loky", inner_max_num_threads=1):
@@ -125,6 +129,7 @@ def _evaluate_outcome(
     truth: np.ndarray | None,
     groupings: Sequence[Grouping],
     hidden: Sequence[np.ndarray],
+    persons: np.ndarray | None,
 ) -> dict[str, Any]:
     n, events = len(data.observed), int(data.observed.sum())
     if n == 0:
@@ -140,7 +145,7 @@ def _evaluate_outcome(
     # One thread, so that sums are taken in the same order whatever the processes.
     with threadpool_limits(1):
         drawn = replicates(measures, n, settings.bootstrap, seed, clusters)
-        groups = subgroup_tables(data, strata, groupings, hidden, settings, seed)
+        groups = subgroup_tables(data, strata, persons, groupings, hidden, settings, seed)
     models = {name: drawn[f"models.{name}"] for name in data.risks}
     benefit = drawn["net_benefit"]
     curve = models["model"].pop("curve")

@@ -29,6 +29,7 @@ FIGURES = (
 def subgroup_tables(
     data: OutOfFold,
     strata: np.ndarray | None,
+    persons: np.ndarray | None,
     groupings: Sequence[Grouping],
     hidden: Sequence[np.ndarray],
     settings: Evaluation,
@@ -41,6 +42,8 @@ def subgroup_tables(
     data : OutOfFold
     strata : ndarray of int, shape (n,), or None
         Therapy of each patient.
+    persons : ndarray of int, shape (n,), or None
+        Who each row is, where some have several: drawn as a whole.
     groupings : sequence of Grouping
     hidden : sequence of ndarray of bool, shape (groups,)
         Groups of each grouping that may not be shown, as `hidden_cells` finds them.
@@ -57,7 +60,7 @@ def subgroup_tables(
         {
             "variable": grouping.variable,
             "label": grouping.label,
-            "groups": _groups(data, strata, grouping, hides, settings, seed),
+            "groups": _groups(data, strata, persons, grouping, hides, settings, seed),
         }
         for grouping, hides in zip(groupings, hidden, strict=True)
     ]
@@ -119,6 +122,7 @@ def _nested(one: OutOfFold, other: OutOfFold) -> bool:
 def _groups(
     data: OutOfFold,
     strata: np.ndarray | None,
+    persons: np.ndarray | None,
     grouping: Grouping,
     hides: np.ndarray,
     settings: Evaluation,
@@ -129,16 +133,22 @@ def _groups(
     unsized = hidden_sizes(np.array([r.sum() for r in rows]), settings.minimum_cell)
     found = []
     for name, own, hide, unsize in zip(grouping.names, rows, hides, unsized, strict=True):
-        within = None if strata is None else strata[own]
+        therapy = None if strata is None else strata[own]
+        who = None if persons is None else persons[own]
         n = None if unsize else int(own.sum())
         found.append(
-            {"group": name, "n": n, **_group(data.part(own), within, hide, settings, seed)}
+            {"group": name, "n": n, **_group(data.part(own), therapy, who, hide, settings, seed)}
         )
     return found
 
 
 def _group(
-    data: OutOfFold, strata: np.ndarray | None, hide: bool, settings: Evaluation, seed: int
+    data: OutOfFold,
+    strata: np.ndarray | None,
+    persons: np.ndarray | None,
+    hide: bool,
+    settings: Evaluation,
+    seed: int,
 ) -> dict[str, Any]:
     n, events = len(data.observed), int(data.observed.sum())
     reason = None
@@ -154,7 +164,7 @@ def _group(
         figures = {name: dict(nothing) for name in FIGURES}
         return {"events": shown, "figures": figures, "reason": reason}
     measure = partial(performance, data.observed, data.risks["model"], strata, figures=FIGURES)
-    drawn = replicates({"model": measure}, n, settings.bootstrap, seed)["model"]
+    drawn = replicates({"model": measure}, n, settings.bootstrap, seed, persons)["model"]
     flat = ranks_nobody(data, "model", strata)
     drawn |= {name: np.full(1 + settings.bootstrap, np.nan) for name in FIGURES if name in flat}
     figures = summaries(drawn, settings.interval_level, UNDEFINED | flat)

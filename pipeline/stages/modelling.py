@@ -36,6 +36,7 @@ def train(job: Job) -> str:
 
 def evaluate(job: Job) -> str:
     """Judge the entire procedure by repeated cross-validation."""
+    from pipeline.evaluation.clusters import bootstrap_clusters, fold_groups, persons
     from pipeline.evaluation.evaluate import evaluate as evaluate_risks
     from pipeline.evaluation.grouping import groupings, therapy_attributes
     from pipeline.evaluation.procedure import Procedure, out_of_fold_table
@@ -43,18 +44,24 @@ def evaluate(job: Job) -> str:
     config, cohort, plan, dictionary = job.config, cohort_of(job), plan_of(job), dictionary_of(job)
     procedure = Procedure.of(cohort, dictionary, plan, config)
     patients = cohort[dictionary.id_name].to_numpy()
-    group = config.evaluation.group
-    groups = cohort[group].to_numpy() if group else None
     table = out_of_fold_table(
-        procedure, patients, groups, config.evaluation, config.seed, job.progress, job.scratch
+        procedure,
+        patients,
+        fold_groups(cohort, config.evaluation),
+        config.evaluation,
+        config.seed,
+        job.progress,
+        job.scratch,
     )
     table.to_parquet(job.out / "oof.parquet", index=False)
     truth = job.run / "ingest" / "truth.parquet"
     therapy = procedure.patients.therapies
+    clusters, drawn = bootstrap_clusters(cohort, dictionary, config.evaluation)
+    own = persons(cohort, config.evaluation)
     found = evaluate_risks(
         table,
         None if therapy is None else pd.Series(therapy, index=patients),
-        None if groups is None else pd.Series(groups, index=patients),
+        None if clusters is None else pd.Series(clusters, index=patients),
         config.evaluation,
         config.seed,
         pd.read_parquet(truth) if truth.exists() else None,
@@ -65,7 +72,9 @@ def evaluate(job: Job) -> str:
             config.evaluation.subgroups,
             config.evaluation.minimum_cell,
         ),
+        None if own is None else pd.Series(own, index=patients),
     )
+    found["definition"]["clusters"] = drawn
     write_json(job.out / "evaluation.json", found)
     judged = found["outcomes"][config.primary_outcome]
     if "reason" in judged:
