@@ -44,6 +44,11 @@ class Audit(Section):
     golden_auroc, golden_floor : float
         A single variable is too good with an AUROC within strata of at least the first
         and a lower confidence bound above the second. Baseline labs reach 0.55 to 0.70.
+    spread_ratio : tuple of two floats
+        Ratio of a variable's spread between the outcome's classes from which a significant
+        difference warns and is an error. Effects of published size change it little.
+    trend_auroc : float
+        AUROC in the dictionary's direction below which an upper confidence bound warns.
     near_identical_rho : float
         Rank correlation from which two columns count as the same.
     duplicate_agreement : float
@@ -72,6 +77,8 @@ class Audit(Section):
     spike_share: float = Field(default=0.08, gt=0, le=1)
     golden_auroc: float = Field(default=0.85, gt=0.5, le=1)
     golden_floor: float = Field(default=0.70, gt=0.5, lt=1)
+    spread_ratio: tuple[float, float] = (1.3, 1.5)
+    trend_auroc: float = Field(default=0.49, gt=0, le=0.5)
     near_identical_rho: float = Field(default=0.995, gt=0.9, le=1)
     duplicate_agreement: float = Field(default=0.8, gt=0.5, le=1)
     order_auroc: float = Field(default=0.6, gt=0.5, lt=1)

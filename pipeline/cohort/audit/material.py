@@ -15,6 +15,8 @@ from pipeline.config import Audit, Outcome
 # A level of fewer patients joins the other rare levels: it cannot be adjusted for.
 RARE_LEVEL = 5
 GROUP_RIDGE = 10.0
+# Values of fewer distinct kinds are counts or classes, not measurements.
+FEW_DISTINCT = 12
 # Expected risks nearer to 0 or 1 would give a single surprise the weight of many patients.
 LEAST_RISK = 0.2
 
@@ -152,6 +154,29 @@ class Material:
         expected = np.clip(observed - self.adjusted(observed), LEAST_RISK, 1 - LEAST_RISK)
         return (observed - expected) / np.sqrt(expected * (1 - expected))
 
+    @cached_property
+    def transformed(self) -> tuple[np.ndarray, list[str]]:
+        """Labs and vital signs of many distinct values, and their names: patients x columns.
+
+        Logarithms where the dictionary's scale is ``log``; missing values stay missing.
+        """
+        held = [v for v in self.measured if self.sample[v.name].nunique() >= FEW_DISTINCT]
+        values = self.sample[[v.name for v in held]].to_numpy(dtype=float, copy=True)
+        for column, variable in enumerate(held):
+            if variable.scale == "log":
+                values[:, column] = np.log(np.maximum(values[:, column], variable.log_floor))
+        return _scaled(values), [v.name for v in held]
+
+    @cached_property
+    def scores(self) -> tuple[np.ndarray, list[str]]:
+        """The same, less what therapy and site explain."""
+        values, names = self.transformed
+        missing = np.isnan(values)
+        if not names:
+            return values, names
+        residual = self.adjusted(np.where(missing, 0.0, values))
+        return _scaled(np.where(missing, np.nan, residual)), names
+
     def adjusted_ranks(self, values: np.ndarray) -> np.ndarray:
         """Return the ranks that the adjustment leaves over; missing values stay missing."""
         ranks = pd.Series(values).rank(pct=True)
@@ -161,6 +186,14 @@ class Material:
 
     def _held(self, variable: Variable) -> bool:
         return bool(self.cohort[variable.name].notna().any())
+
+
+def _scaled(values: np.ndarray) -> np.ndarray:
+    """Centre columns at the median, scale by quartiles, bound at four spreads."""
+    if not values.size:
+        return values
+    low, middle, high = np.nanquantile(values, [0.25, 0.5, 0.75], axis=0)
+    return np.clip((values - middle) / np.maximum((high - low) / 1.349, 1e-9), -4, 4)
 
 
 def _indicators(labels: pd.Series) -> np.ndarray:

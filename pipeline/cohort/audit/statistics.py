@@ -96,7 +96,7 @@ def max_statistic_p(
     scaled residuals. Studentising by the products instead is robust too, and blind to the
     gravest case: a few missing values, all of them in one class.
     """
-    observed = _correlation(left, right)
+    observed = correlation(left, right)
     n, t = right.shape
     exceeding = np.ones(observed.shape)
     block = max(1, BLOCK_CELLS // max(1, n * t))
@@ -104,11 +104,12 @@ def max_statistic_p(
         size = min(block, permutations - start)
         order = rng.permuted(np.tile(np.arange(n), (size, 1)), axis=1)
         shuffled = right[order].transpose(1, 0, 2).reshape(n, size * t)
-        largest = np.abs(_correlation(left, shuffled)).max(axis=0).reshape(size, 1, t)
+        largest = np.abs(correlation(left, shuffled)).max(axis=0).reshape(size, 1, t)
         exceeding += (largest >= np.abs(observed) - 1e-12).sum(axis=0)
     return observed, exceeding / (permutations + 1)
 
 
-def _correlation(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+def correlation(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Return the correlations (k, t) of centred columns (n, k) and (n, t); 0 where constant."""
     scale = np.sqrt(np.outer((left**2).sum(axis=0), (right**2).sum(axis=0)))
     return np.divide(left.T @ right, scale, out=np.zeros_like(scale), where=scale > 1e-12)

@@ -1,4 +1,4 @@
-"""Values in another unit than stated: whole columns, single sites, a share of the cells."""
+"""Values in another unit than stated: whole columns, and a share of the cells."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
-import pandas as pd
 from scipy.stats import binom
 
 from pipeline.cohort.audit.finding import Finding
@@ -16,11 +15,9 @@ from pipeline.cohort.dictionary import Variable
 from pipeline.cohort.units import linear_map
 
 POWERS_OF_TEN = (0.001, 0.01, 0.1, 10.0, 100.0, 1000.0)
-# Sites differ in case mix by about this much (sd of the log10 of a lab's median).
-SITE_SD = 0.12
-SMALLEST_SITE = 8
-# Factors nearer to one than this are within what sites differ by.
-SMALLEST_FACTOR = 1.6
+FEWEST = 8
+# A second mode nearer than this is within what one mode may hold.
+SMALLEST_FACTOR = 1.5
 
 
 @dataclass(frozen=True)
@@ -45,9 +42,9 @@ def column_unit(material: Material) -> Iterator[Finding]:
         values = material.cohort[variable.name].dropna().to_numpy()
         low, high = variable.usual
         quarter, median, three_quarters = np.quantile(values, [0.25, 0.5, 0.75])
-        if low <= median <= high or len(values) < SMALLEST_SITE:
+        if low <= median <= high or len(values) < FEWEST:
             continue
-        fitting = [r for r in readings(variable) if low <= _apply(r, median) <= high]
+        fitting = [r for r in readings(variable) if low <= apply(r, median) <= high]
         far = median > 0 and max(low / median, median / high) >= 2
         grave = bool(fitting) and (far or three_quarters < low or quarter > high)
         likely = f"; the values would fit {fitting[0].name}" if fitting else ""
@@ -61,22 +58,6 @@ def column_unit(material: Material) -> Iterator[Finding]:
             len(values),
             {"likely_unit": fitting[0].name if fitting else None, "median": float(median)},
         )
-
-
-def site_unit(material: Material) -> Iterator[Finding]:
-    """One site in another unit: its median against the other sites', within strata.
-
-    Statistic: log-likelihood ratio of "shifted by this known factor" against "not shifted",
-    both with the sampling error of the median and the ordinary spread between sites.
-    """
-    for grouping in material.dictionary:
-        if grouping.role != "site" or grouping.kind != "categorical":
-            continue
-        site = pd.factorize(material.sample[grouping.name])[0]
-        if site.max(initial=0) < 1:
-            continue
-        for variable in material.numeric:
-            yield from _shifted_sites(material, variable, site, grouping.name)
 
 
 def mixed_units(material: Material) -> Iterator[Finding]:
@@ -96,7 +77,7 @@ def mixed_units(material: Material) -> Iterator[Finding]:
         logs = np.sort(np.log10(values))
         centre, spread = _main_mode(logs)
         for reading in readings(variable):
-            converted = _apply(reading, 10**centre)
+            converted = apply(reading, 10**centre)
             other = _invert(reading, 10**centre)
             if converted <= 0 or other <= 0:
                 continue
@@ -130,6 +111,11 @@ def readings(variable: Variable) -> list[Reading]:
     )
 
 
+def apply(reading: Reading, value: float) -> float:
+    """Return the canonical value of a value that is truly in the reading's unit."""
+    return reading.factor * value + reading.offset
+
+
 @cache
 def _readings(
     name: str, unit: str | None, accepts: tuple[str, ...], molar_mass: float | None
@@ -152,65 +138,6 @@ def _readings(
     return tuple(found)
 
 
-def _shifted_sites(
-    material: Material, variable: Variable, site: np.ndarray, site_name: str
-) -> Iterator[Finding]:
-    values = material.sample[variable.name].to_numpy()
-    usable = (values > 0) & (site >= 0)
-    if usable.sum() < 3 * SMALLEST_SITE or len(np.unique(values[usable])) < 10:
-        return
-    logs, site, strata = np.log10(values[usable]), site[usable], material.strata[usable]
-    size = np.bincount(site)
-    large = np.flatnonzero(size >= SMALLEST_SITE)
-    tests = max(1, len(material.numeric) * len(large) * len(POWERS_OF_TEN))
-    threshold = np.log(tests / material.settings.alpha_error)
-    for label in large:
-        own = site == label
-        if (~own).sum() < SMALLEST_SITE:
-            continue
-        residual = logs - _stratum_medians(logs, strata, ~own)
-        shift = float(np.median(residual[own]) - np.median(residual[~own]))
-        if abs(shift) < np.log10(SMALLEST_FACTOR):
-            continue
-        spread = _iqr(residual[~own])
-        variance = SITE_SD**2 + (1.2533 * spread) ** 2 * (1 / own.sum() + 1 / (~own).sum())
-        typical = 10 ** np.median(logs[own])
-        for reading in readings(variable):
-            converted = _apply(reading, typical)
-            if converted <= 0:
-                continue
-            expected = -(np.log10(converted) - np.log10(typical))
-            if abs(expected) < np.log10(SMALLEST_FACTOR):
-                continue
-            ratio = (shift**2 - (shift - expected) ** 2) / (2 * variance)
-            near = abs(shift - expected) < min(3 * np.sqrt(variance), abs(expected) / 2)
-            if near and ratio > threshold / 2:
-                yield Finding(
-                    "site_unit",
-                    "error" if ratio > threshold else "warning",
-                    f"At one level of '{site_name}' the values of '{variable.name}' lie where "
-                    f"values in {reading.name} would: {10**shift:.2g} times the other sites'"
-                    f"{material.sampled}.",
-                    f"State that site's unit of '{variable.name}' and convert its values.",
-                    variable.name,
-                    int(own.sum()),
-                    {
-                        "likely_unit": reading.name,
-                        "ratio_of_medians": float(10**shift),
-                        "log_likelihood_ratio": float(ratio),
-                    },
-                )
-                break
-
-
-def _stratum_medians(logs: np.ndarray, strata: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Median of the other sites' patients per stratum; overall where fewer than five."""
-    reference = pd.Series(logs[others]).groupby(strata[others])
-    medians = reference.median()[reference.size() >= 5]
-    overall = float(np.median(logs[others]))
-    return pd.Series(strata).map(medians).fillna(overall).to_numpy()
-
-
 def _main_mode(logs: np.ndarray) -> tuple[float, float]:
     """Centre and spread of the shortest interval that holds a third of the sorted values.
 
@@ -227,15 +154,6 @@ def _main_mode(logs: np.ndarray) -> tuple[float, float]:
 def _within(ordered: np.ndarray, place: float, window: float) -> int:
     first, last = np.searchsorted(ordered, [place - window, place + window])
     return int(last - first)
-
-
-def _iqr(values: np.ndarray) -> float:
-    low, high = np.quantile(values, [0.25, 0.75])
-    return float(high - low) / 1.349
-
-
-def _apply(reading: Reading, value: float) -> float:
-    return reading.factor * value + reading.offset
 
 
 def _invert(reading: Reading, value: float) -> float:

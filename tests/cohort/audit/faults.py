@@ -66,6 +66,124 @@ def unit_of_some_cells(cohort: pd.DataFrame, rng: np.random.Generator) -> pd.Dat
     return _another_unit(cohort, rng.random(len(cohort)) < 0.1, rng.choice(list(OTHER_UNIT)))
 
 
+# Factors between accepted units that move a value by less than the column is wide.
+SMALL_UNITS = {
+    "hemoglobin": 0.6206,  # g/dL read as mmol/L
+    "crp": 0.1,  # mg/L read as mg/dL
+    "ferritin": 2.247,  # ng/mL read as pmol/L
+}
+
+
+def _small_unit_at_site(name: str) -> Plant:
+    def plant(cohort: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
+        cohort, rows = _at_largest_site(cohort)
+        return cohort.assign(**{name: _scaled(cohort, name, rows, SMALL_UNITS[name])})
+
+    return plant
+
+
+def _small_unit_of_column(name: str) -> Plant:
+    def plant(cohort: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
+        rows = np.full(len(cohort), True)
+        return cohort.assign(**{name: _scaled(cohort, name, rows, SMALL_UNITS[name])})
+
+    return plant
+
+
+def _small_unit_of_rows(name: str, share: float, digits: bool, events: bool) -> Plant:
+    """A share of all rows, or of the events, converted; with or without the digits it leaves."""
+
+    def plant(cohort: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
+        rows = rng.random(len(cohort)) < share
+        if events:
+            rows &= (cohort["crs_grade"] >= 2).to_numpy()
+        factor = SMALL_UNITS[name]
+        return cohort.assign(**{name: _scaled(cohort, name, rows, factor, digits)})
+
+    return plant
+
+
+def _scaled(
+    cohort: pd.DataFrame, name: str, rows: np.ndarray, factor: float, digits: bool = False
+) -> pd.Series:
+    """The rows' values times a factor, rounded as the column is unless its digits are kept."""
+    values = cohort[name] * factor
+    return cohort[name].where(~rows, values if digits else values.round(LABS[name][2]))
+
+
+def _at_largest_site(cohort: pd.DataFrame) -> tuple[pd.DataFrame, np.ndarray]:
+    """The cohort and the patients of its largest site; a single site is parted in two."""
+    if (cohort["site"] == cohort["site"].iloc[0]).all():
+        half = np.where(np.arange(len(cohort)) % 2, "centre 1", "centre 2")
+        cohort = cohort.assign(site=half)
+    return cohort, (cohort["site"] == cohort["site"].mode()[0]).to_numpy()
+
+
+def filled_with_noise(cohort: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
+    """Missing labs filled with the median of the grade, times noise of 2 % of the spread."""
+    return _filled_with_noise(cohort, rng, 0.02)
+
+
+def filled_with_more_noise(cohort: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
+    """The same with noise of a tenth of the spread."""
+    return _filled_with_noise(cohort, rng, 0.1)
+
+
+def _filled_with_noise(
+    cohort: pd.DataFrame, rng: np.random.Generator, noise: float
+) -> pd.DataFrame:
+    cohort = cohort.copy()
+    for name in _labs(cohort):
+        medians = cohort.groupby("crs_grade")[name].transform("median")
+        spread = np.log(cohort[name]).std()
+        filled = medians * np.exp(noise * spread * rng.standard_normal(len(cohort)))
+        cohort[name] = cohort[name].fillna(filled.round(LABS[name][2]))
+    return cohort
+
+
+def scaled_in_events(cohort: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
+    """CRP of all patients with the event times four, rounded as before."""
+    rows = (cohort["crs_grade"] >= 2).to_numpy()
+    return cohort.assign(crp=_scaled(cohort, "crp", rows, 4))
+
+
+def _exchanged_at_site(one: str, other: str) -> Plant:
+    def plant(cohort: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
+        cohort, rows = _at_largest_site(cohort)
+        exchanged = {
+            one: cohort[one].where(~rows, cohort[other]),
+            other: cohort[other].where(~rows, cohort[one]),
+        }
+        return cohort.assign(**exchanged)
+
+    return plant
+
+
+def _mixed_at_site(name: str) -> Plant:
+    def plant(cohort: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
+        cohort, own = _at_largest_site(cohort)
+        rows = np.flatnonzero(own)
+        values = cohort[name].to_numpy(copy=True)
+        values[rows] = values[rng.permutation(rows)]
+        return cohort.assign(**{name: values})
+
+    return plant
+
+
+def _shifted(name: str) -> Plant:
+    def plant(cohort: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
+        return cohort.assign(**{name: np.roll(cohort[name].to_numpy(), 1)})
+
+    return plant
+
+
+def leaking_missingness(cohort: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
+    """One lab missing in 5 % of the events and 70 % of the others."""
+    name = rng.choice(["ldh", "creatinine", "albumin", "ast", "platelets"])
+    missing = rng.random(len(cohort)) < np.where(cohort["crs_grade"] >= 2, 0.05, 0.7)
+    return cohort.assign(**{name: cohort[name].mask(missing)})
+
+
 def filled_by_grade(cohort: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
     """Every missing lab filled with the median of the patient's own grade."""
     cohort = cohort.copy()
@@ -198,13 +316,39 @@ FAULTS = {
     "a tenth of a column in another unit": Fault(
         unit_of_some_cells, ("mixed_units", "outside_range", "shifted_point")
     ),
+    "one site's haemoglobin in mmol/L (x0.62)": Fault(
+        _small_unit_at_site("hemoglobin"), ("site_unit",)
+    ),
+    "one site's CRP in mg/dL (x0.1)": Fault(
+        _small_unit_at_site("crp"), ("site_unit", "mixed_units"), "warning"
+    ),
+    "CRP of half of the events in mg/dL, digits kept": Fault(
+        _small_unit_of_rows("crp", 0.5, True, True), ("digits_by_outcome",)
+    ),
+    "haemoglobin of a tenth in mmol/L, digits kept": Fault(
+        _small_unit_of_rows("hemoglobin", 0.1, True, False), ("computed_values",), "warning"
+    ),
+    "labs filled with the median of the grade and 2 % noise": Fault(
+        filled_with_noise, ("crowded_by_class", "filled_by_class")
+    ),
+    "labs filled with the median of the grade and 10 % noise": Fault(
+        filled_with_more_noise, ("crowded_by_class", "filled_by_class")
+    ),
+    "neutrophils and lymphocytes exchanged at a site": Fault(
+        _exchanged_at_site("anc", "alc"), ("exchanged_columns",)
+    ),
+    "neutrophils one row too low": Fault(_shifted("anc"), ("shifted_rows",)),
+    "CRP one row too low": Fault(_shifted("crp"), ("shifted_rows",)),
     "labs filled with the median of the grade": Fault(filled_by_grade, ("filled_by_class",)),
     "labs filled with the mean by event": Fault(filled_by_event, ("filled_by_class",)),
-    "one lab missing by outcome": Fault(
+    "one lab missing by outcome (8 % of events, 50 % of others)": Fault(
         missing_by_outcome, ("missingness_by_outcome", "joint_missingness"), "warning"
     ),
-    "ten labs missing a little by outcome": Fault(
+    "ten labs missing by outcome (10 % of events, 30 % of others)": Fault(
         jointly_missing_by_outcome, ("missingness_by_outcome", "joint_missingness"), "warning"
+    ),
+    "one lab missing by outcome (5 % of events, 70 % of others)": Fault(
+        leaking_missingness, ("missingness_by_outcome", "joint_missingness")
     ),
     "golden lab": Fault(golden, ("golden_feature",)),
     "golden treatment": Fault(golden_treatment, ("golden_feature",)),
@@ -221,4 +365,45 @@ FAULTS = {
     "values outside the range": Fault(outside_range, ("outside_range",)),
     "a column twice": Fault(copied_column, ("near_identical",), "warning"),
     "filled with the overall median": Fault(overall_fill, ("filled_with_one_value",), "warning"),
+}
+
+# Faults of which too little shows in the values for any test at these sizes: measured, so that
+# the limit is stated and not guessed. The checks are those that come nearest.
+LIMITS = {
+    "haemoglobin wholly in mmol/L (x0.62)": Fault(
+        _small_unit_of_column("hemoglobin"), ("column_unit",), "warning"
+    ),
+    "CRP wholly in mg/dL (x0.1)": Fault(_small_unit_of_column("crp"), ("column_unit",), "warning"),
+    "ferritin wholly in pmol/L (x2.2)": Fault(
+        _small_unit_of_column("ferritin"), ("column_unit",), "warning"
+    ),
+    "one site's ferritin in pmol/L (x2.2)": Fault(
+        _small_unit_at_site("ferritin"), ("site_unit",), "warning"
+    ),
+    "CRP of half of the events in mg/dL, rounded": Fault(
+        _small_unit_of_rows("crp", 0.5, False, True),
+        ("spread_by_outcome", "against_trend", "digits_by_outcome"),
+        "warning",
+    ),
+    "haemoglobin of half of the events in mmol/L, rounded": Fault(
+        _small_unit_of_rows("hemoglobin", 0.5, False, True),
+        ("spread_by_outcome", "mixed_units", "digits_by_outcome"),
+        "warning",
+    ),
+    "haemoglobin of a tenth in mmol/L, rounded": Fault(
+        _small_unit_of_rows("hemoglobin", 0.1, False, False),
+        ("mixed_units", "outside_range"),
+        "warning",
+    ),
+    "CRP of the events times four, rounded": Fault(
+        scaled_in_events, ("digits_by_outcome", "golden_feature", "spread_by_outcome"), "warning"
+    ),
+    "AST and ALT exchanged at a site": Fault(
+        _exchanged_at_site("ast", "alt"), ("exchanged_columns",)
+    ),
+    "neutrophils mixed up within a site": Fault(
+        _mixed_at_site("anc"), ("misaligned_site",), "warning"
+    ),
+    "CRP mixed up within a site": Fault(_mixed_at_site("crp"), ("misaligned_site",), "warning"),
+    "sodium one row too low": Fault(_shifted("sodium"), ("shifted_rows",)),
 }

@@ -23,7 +23,7 @@ from pipeline.cohort.audit.material import Material
 from pipeline.cohort.dictionary import Dictionary
 from pipeline.config import Audit
 from tests.cohort.audit.clean import OUTCOMES, clean_cohort, generated_cohort
-from tests.cohort.audit.faults import FAULTS, Fault
+from tests.cohort.audit.faults import FAULTS, LIMITS, Fault
 
 # Mostly small cohorts: there the statistics are least certain, and models are built on them.
 CLEAN_SIZES = (60, 100, 60, 200, 100, 500, 200, 1000, 60, 5000)
@@ -67,18 +67,18 @@ class Power:
 
 
 def power(
-    names: list[str], draw: Draw, cohorts: int, sizes: tuple[int, ...], first: int = 0
+    faults: dict[str, Fault], draw: Draw, cohorts: int, sizes: tuple[int, ...], first: int = 0
 ) -> dict[str, Power]:
     """Plant each fault into the same cohorts, and count where it is found.
 
     Only the fault's own checks run: each draws from a random stream of its own, so that
     they say the same in a whole audit.
     """
-    counted = {name: Power() for name in names}
+    counted = {name: Power() for name in faults}
     for seed in range(first, first + cohorts):
         cohort, dictionary = draw(sizes[seed % len(sizes)], 1000 + seed)
         for name, tally in counted.items():
-            severity = _found(FAULTS[name], cohort, dictionary, seed)
+            severity = _found(faults[name], cohort, dictionary, seed)
             tally.cohorts += 1
             tally.as_error += severity == "error"
             tally.missed += [] if severity else [seed]
@@ -123,12 +123,12 @@ def measure(clean: int, larger: int, smallest: int, first: int = 0) -> Measured:
         Seed of the first.
     """
     alarms = {kind: false_alarms(draw, clean, first) for kind, draw in KINDS.items()}
-    names = list(FAULTS)
+    faults = {**FAULTS, **LIMITS}
     found = {}
     for kind, draw in KINDS.items():
-        found[kind, f"{SMALLEST}"] = power(names, draw, smallest, (SMALLEST,), first)
+        found[kind, f"{SMALLEST}"] = power(faults, draw, smallest, (SMALLEST,), first)
         sizes = f"{min(LARGER)} to {max(LARGER):,}"
-        found[kind, sizes] = power(names, draw, larger, LARGER, first)
+        found[kind, sizes] = power(faults, draw, larger, LARGER, first)
     return Measured(clean, alarms, found)
 
 
@@ -145,10 +145,16 @@ def table(measured: Measured) -> Iterator[str]:
             counts = " | ".join(str(kind[which][check]) for kind in alarms)
             yield f"| {what} of {check} | {counts} |"
     yield ""
+    yield from _faults(measured, FAULTS, "planted fault")
+    yield ""
+    yield from _faults(measured, LIMITS, "fault at the limit of what can be seen")
+
+
+def _faults(measured: Measured, faults: dict[str, Fault], title: str) -> Iterator[str]:
     heads = " | ".join(f"{kind}, n = {patients}" for kind, patients in measured.power)
-    yield f"| planted fault | must be named by | as | {heads} |"
+    yield f"| {title} | must be named by | as | {heads} |"
     yield "|---" * (3 + len(measured.power)) + "|"
-    for name, fault in FAULTS.items():
+    for name, fault in faults.items():
         cells = " | ".join(_cell(found[name], fault) for found in measured.power.values())
         asked = "error" if fault.severity == "error" else "error or warning"
         yield f"| {name} | {', '.join(fault.checks)} | {asked} | {cells} |"

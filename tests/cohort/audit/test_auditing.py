@@ -30,7 +30,7 @@ def test_few_clean_cohorts_raise_an_error_and_most_faults_are_found(capsys):
 
 @pytest.mark.parametrize("name", FAULTS)
 def test_planted_faults_are_found(name):
-    found = power([name], clean_cohort, 2, (200, 500), first=50)[name]
+    found = power({name: FAULTS[name]}, clean_cohort, 2, (200, 500), first=50)[name]
     assert found.found == 2, found.missed
 
 
@@ -51,12 +51,14 @@ def test_findings_are_json_with_the_agreed_keys_gravest_first():
     assert severities == sorted(severities, key=["error", "warning", "note"].index)
     assert facts["summary"]["patients"] == 300
     assert facts["summary"]["errors"] == severities.count("error")
-    assert len(facts["summary"]["checks_run"]) == 30
+    assert len(facts["summary"]["checks_run"]) == 38
 
 
 def test_same_data_and_seed_give_the_same_findings_and_leave_the_cohort_alone():
     cohort, dictionary = clean_cohort(300, 2)
-    spoilt = FAULTS["one lab missing by outcome"].plant(cohort, np.random.default_rng(2))
+    spoilt = FAULTS["one lab missing by outcome (5 % of events, 70 % of others)"].plant(
+        cohort, np.random.default_rng(2)
+    )
     before = spoilt.copy()
     assert audit(spoilt, dictionary) == audit(spoilt, dictionary)
     pd.testing.assert_frame_equal(spoilt, before)
@@ -110,7 +112,9 @@ def test_empty_columns_and_missing_outcomes_are_reported_not_stumbled_over():
 
 def test_a_large_cohort_is_sampled_and_says_so():
     cohort, dictionary = clean_cohort(2000, 8)
-    spoilt = FAULTS["one lab missing by outcome"].plant(cohort, np.random.default_rng(8))
+    spoilt = FAULTS["one lab missing by outcome (5 % of events, 70 % of others)"].plant(
+        cohort, np.random.default_rng(8)
+    )
     settings = Audit(permutation_patients=1000)
     finding = audit(spoilt, dictionary, settings=settings)["findings"][0]
     assert finding["check"] == "missingness_by_outcome"
