@@ -46,6 +46,45 @@ def test_minimum_from_the_c_statistic_agrees_with_simulation(prevalence, c_stati
     assert riley_minimum(20, prevalence, c_statistic)["n"] == pytest.approx(n, rel=0.035)
 
 
+@pytest.mark.parametrize(
+    ("r2", "prevalence", "parameters", "shrinkage", "criteria"),
+    # What pmsampsize 0.1.0, from PyPI, prints for csrsquared, to the patient.
+    [
+        (0.288, 0.174, 24, 0.90, (623, 662, 221)),
+        (0.10, 0.30, 20, 0.90, (1699, 528, 323)),
+        (0.20, 0.45, 35, 0.90, (1393, 821, 381)),
+        (0.05, 0.05, 15, 0.90, (2625, 885, 73)),
+        (0.15, 0.25, 30, 0.95, (3492, 805, 289)),
+        (0.30, 0.50, 12, 0.85, (184, 263, 385)),
+    ],
+)
+def test_criteria_are_those_of_the_python_package(r2, prevalence, parameters, shrinkage, criteria):
+    found = riley_criteria(parameters, prevalence, r2, shrinkage)
+    assert (found["shrinkage"], found["optimism"], found["overall_risk"]) == criteria
+
+
+@pytest.mark.parametrize(
+    ("c_statistic", "prevalence", "parameters", "r2", "n"),
+    # What pmsampsize 0.1.0 prints for cstatistic; it simulates a million patients for R2.
+    [
+        (0.70, 0.30, 20, 0.1031, 1644),
+        (0.75, 0.20, 24, 0.1260, 1592),
+        (0.80, 0.10, 30, 0.1112, 2275),
+        (0.65, 0.45, 10, 0.0684, 1266),
+        (0.85, 0.174, 24, 0.2303, 813),
+        (0.72, 0.05, 12, 0.0311, 3413),
+        (0.70, 0.65, 40, 0.1106, 3051),
+    ],
+)
+def test_minimum_is_that_of_the_python_package_within_its_simulation_error(
+    c_statistic, prevalence, parameters, r2, n
+):
+    found = riley_minimum(parameters, prevalence, c_statistic)
+    # 3 %: its R2 comes from rounded, simulated draws, and n is nearly inverse to R2.
+    assert found["cox_snell_r2"] == pytest.approx(r2, rel=0.03)
+    assert found["n"] == pytest.approx(n, rel=0.03)
+
+
 def test_cox_snell_r2_is_that_of_a_large_simulated_cohort():
     prevalence, c_statistic, n = 0.2, 0.75, 400_000
     rng = np.random.default_rng(3)

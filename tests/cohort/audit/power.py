@@ -1,12 +1,13 @@
 """False alarms and power of the audit, measured on simulated cohorts.
 
 ``python -m tests.cohort.audit.power`` draws 200 clean cohorts of either kind, plants every
-fault into half as many of 200 patients and a quarter as many larger ones, and prints the
+fault into half as many of 200 patients and an eighth as many larger ones, and prints the
 tables; ``--write data/README.md`` puts them between the marks of that file (about a quarter of
 an hour on one core); ``--cohorts 10`` is quicker.
 """
 
 import argparse
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -129,6 +130,7 @@ def measure(clean: int, larger: int, smallest: int, first: int = 0) -> Measured:
         found[kind, f"{SMALLEST}"] = power(faults, draw, smallest, (SMALLEST,), first)
         sizes = f"{min(LARGER)} to {max(LARGER):,}"
         found[kind, sizes] = power(faults, draw, larger, LARGER, first)
+        print(f"{kind}: {time.process_time():.0f} s", alarms[kind], found, file=sys.stderr)
     return Measured(clean, alarms, found)
 
 
@@ -182,7 +184,7 @@ if __name__ == "__main__":
     parser.add_argument("--write", type=Path, metavar="FILE", help="between its marks")
     chosen = parser.parse_args()
     start = time.process_time()
-    measured = measure(chosen.cohorts, max(1, chosen.cohorts // 4), max(1, chosen.cohorts // 2))
+    measured = measure(chosen.cohorts, max(1, chosen.cohorts // 8), max(1, chosen.cohorts // 2))
     minutes = (time.process_time() - start) / 60
     lines = [*table(measured), "", f"Measured in {minutes:.0f} minutes of one core."]
     print("\n".join(lines))
