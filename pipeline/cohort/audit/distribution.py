@@ -23,14 +23,15 @@ def spread_by_outcome(material: Material) -> Iterator[Finding]:
     interquartile ranges of what groups leave over. Part of a class in another unit widens
     it, filling narrows it.
     """
-    settings, events = material.settings, material.events
-    smaller = np.minimum(events.sum(), (~events).sum()).to_numpy()
+    settings, outcomes = material.settings, list(material.events)
+    occurred = material.events.to_numpy(dtype=bool)
+    smaller = np.minimum(occurred.sum(axis=0), (~occurred).sum(axis=0))
     tested = np.flatnonzero(smaller >= SMALLEST_CLASS)
     values, names = material.scores
     if not names or not len(tested):
         return
-    for column in tested:
-        event = events.iloc[:, column].to_numpy()
+    for column in tested.tolist():
+        event, outcome = occurred[:, column], str(outcomes[column])
         known = ~np.isnan(values)
         least = np.minimum(known[event].sum(axis=0), known[~event].sum(axis=0))
         judged = np.flatnonzero(least >= SMALLEST_CLASS)
@@ -51,11 +52,11 @@ def spread_by_outcome(material: Material) -> Iterator[Finding]:
                 "error" if grave else "warning",
                 f"'{name}' is spread {wider:.2g} times as wide in "
                 f"{'events' if ratio[k] > 1 else 'patients without the event'} of "
-                f"'{events.columns[column]}' as in the others, p {p[k]:.2g}{material.sampled}.",
+                f"'{outcome}' as in the others, p {p[k]:.2g}{material.sampled}.",
                 "Check whether part of these patients' values are in another unit, or were filled.",
                 name,
                 int(known[:, judged[k]].sum()),
-                {"ratio": float(ratio[k]), "p": p[k], "outcome": str(events.columns[column])},
+                {"ratio": float(ratio[k]), "p": p[k], "outcome": outcome},
             )
 
 

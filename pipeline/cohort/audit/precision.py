@@ -66,7 +66,8 @@ def digits_by_outcome(material: Material) -> Iterator[Finding]:
     """
     settings, events = material.settings, material.events
     features, names = _digits(material)
-    smaller = np.minimum(events.sum(), (~events).sum()).to_numpy()
+    occurred = events.to_numpy(dtype=bool)
+    smaller = np.minimum(occurred.sum(axis=0), (~occurred).sum(axis=0))
     tested = np.flatnonzero(smaller >= FEWEST)
     if not names or not len(tested):
         return
