@@ -67,6 +67,7 @@ MODELS = {
     "therapy_only": "Therapy alone",
     "easix": "EASIX",
     "m_easix": "Modified EASIX",
+    "car_hematotox": "CAR-HEMATOTOX",
     "treat_all": "Act on all",
     "treat_none": "Act on none",
 }

@@ -9,7 +9,7 @@ from typing import Any
 from pipeline.card.figures import MODELS, is_unknown, number, percent, with_interval
 
 # Strategies that look at the patient or the therapy, rather than treating all alike.
-_OWN = ("model", "therapy_only", "easix", "m_easix")
+_OWN = ("model", "therapy_only", "easix", "m_easix", "car_hematotox")
 
 
 def describe_plots(performance: Mapping[str, Any], primary: str) -> list[dict[str, str]]:

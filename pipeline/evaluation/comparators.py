@@ -5,14 +5,42 @@ Each comparator is fitted in the training fold, on the same patients as the mode
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
+from pipeline.cohort.dictionary import Dictionary
 from pipeline.evaluation.logistic import fit_logistic
+from pipeline.evaluation.suppression import suppressed
+from pipeline.features.scores import BY_NAME, compute, inputs_of, unit_factor
 
 # Standard deviation of a weak normal prior, in log-odds: the data overrule it, and it keeps a
 # fit finite in a fold without events or with separated classes.
 WEAK_SD = 2.5
+# EASIX and its variant with CRP are proposed for CRS; CAR-HEMATOTOX, for blood counts after
+# CAR-T cells, is in the same hands and built from the same laboratory values.
+COMPARATOR_SCORES = ("easix", "m_easix", "car_hematotox")
+
+
+@dataclass(frozen=True)
+class PublishedScore:
+    """A published score of each patient.
+
+    Attributes
+    ----------
+    name, label : str
+    inputs : tuple of str
+        Variables that it is computed from.
+    values : ndarray, shape (n,)
+        On the scale on which it is regressed; NaN where an input is missing.
+    """
+
+    name: str
+    label: str
+    inputs: tuple[str, ...]
+    values: np.ndarray
 
 
 def therapy_only(
@@ -69,15 +97,13 @@ def therapy_only(
 def score_only(
     train_score: np.ndarray, train_observed: np.ndarray, test_score: np.ndarray
 ) -> np.ndarray:
-    """Return risks from one published score, such as EASIX or m-EASIX.
-
-    Logistic regression on the base-2 logarithm of the score, as such scores are published.
+    """Return risks from one published score, such as EASIX: logistic regression on it.
 
     Parameters
     ----------
     train_score, test_score : ndarray, shape (n,) and (m,)
-        NaN, or not above zero, where the score cannot be had: those patients get the training
-        fold's base rate.
+        As `published_scores` gives them; NaN where the score cannot be had: those patients
+        get the training fold's base rate.
     train_observed : ndarray of 0 and 1, shape (n,)
 
     Returns
@@ -86,10 +112,10 @@ def score_only(
     """
     rate = base_rate(train_observed)
     risk = np.full(len(test_score), rate)
-    known, wanted = train_score > 0, test_score > 0
+    known, wanted = np.isfinite(train_score), np.isfinite(test_score)
     if not known.any():
         return risk
-    x = np.log2(train_score[known])
+    x = train_score[known]
     centre, spread = x.mean(), x.std() if x.std() > 0 else 1.0
     start = np.log(rate / (1 - rate))
     coefficients = fit_logistic(
@@ -99,9 +125,57 @@ def score_only(
         offset=np.full(len(x), start),
         precision=np.full(2, WEAK_SD**-2),
     )[0]
-    z = (np.log2(test_score[wanted]) - centre) / spread
+    z = (test_score[wanted] - centre) / spread
     risk[wanted] = 1 / (1 + np.exp(-(start + coefficients[0] + coefficients[1] * z)))
     return risk
+
+
+def published_scores(cohort: pd.DataFrame, dictionary: Dictionary) -> list[PublishedScore]:
+    """Compute the scores that are judged beside the model, each alone.
+
+    Whether the model uses them as predictors does not matter. Scores that are ratios enter
+    as base-2 logarithms, as they are published; points as they are.
+
+    Parameters
+    ----------
+    cohort : DataFrame
+    dictionary : Dictionary
+        Restricted to the cohort.
+    """
+    found = []
+    for score in (BY_NAME[name] for name in COMPARATOR_SCORES):
+        inputs = inputs_of(score, dictionary)
+        if inputs is None:
+            continue
+        columns = [
+            cohort[name].to_numpy(dtype=float, na_value=np.nan) * unit_factor(key, dictionary[name])
+            for key, name in inputs.items()
+        ]
+        values = compute(score, columns)
+        if score.scale == "log":
+            values = np.log2(np.where(values > 0, values, np.nan))
+        if np.isfinite(values).any():
+            found.append(PublishedScore(score.name, score.label, tuple(inputs.values()), values))
+    return found
+
+
+def comparator_facts(scores: list[PublishedScore], minimum: int) -> dict[str, Any]:
+    """Say for how many patients a score cannot be had, so that its risk is the base rate.
+
+    Returns
+    -------
+    dict
+        By score: ``label``, and ``without``, the share of patients without it; None, with
+        the reason, where it stands for few patients.
+    """
+    facts: dict[str, Any] = {}
+    for score in scores:
+        n = len(score.values)
+        without = int(np.isnan(score.values).sum())
+        facts[score.name] = {"label": score.label, "without": without / n}
+        if 0 < without < minimum or 0 < n - without < minimum:
+            facts[score.name] |= {"without": None, "reason": suppressed(minimum)}
+    return facts
 
 
 def base_rate(observed: np.ndarray) -> float:

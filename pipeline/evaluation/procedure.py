@@ -13,17 +13,18 @@ import pandas as pd
 from pipeline.cohort.dictionary import Dictionary
 from pipeline.config import Audit, Config, Evaluation, Predictors
 from pipeline.config import Model as ModelSettings
-from pipeline.evaluation.comparators import score_only, therapy_only
+from pipeline.evaluation.comparators import (
+    PublishedScore,
+    published_scores,
+    score_only,
+    therapy_only,
+)
 from pipeline.evaluation.oof import oof_frame
 from pipeline.evaluation.resampling import assign_folds, out_of_fold
 from pipeline.features.faults import faulty_predictors
-from pipeline.features.matrix import score_values, values_of
 from pipeline.features.plan import FeaturePlan
 from pipeline.model.fitting import fit_risk_model
 from pipeline.model.patients import Patients
-
-# Scores that are judged beside the model, each alone.
-COMPARATOR_SCORES = ("easix", "m_easix")
 
 
 @dataclass(frozen=True)
@@ -37,8 +38,8 @@ class Procedure:
     dictionary : Dictionary
     plan : FeaturePlan
     patients : Patients
-    scores : dict of ndarray, shape (n,)
-        Published scores that serve as comparators, by name.
+    scores : list of PublishedScore
+        Comparators.
     seed : int
         Of the audit, the same in every fold and in training.
     predictors : Predictors
@@ -55,7 +56,7 @@ class Procedure:
     dictionary: Dictionary
     plan: FeaturePlan
     patients: Patients
-    scores: dict[str, np.ndarray]
+    scores: list[PublishedScore]
     seed: int
     predictors: Predictors
     audit: Audit
@@ -72,13 +73,12 @@ class Procedure:
         Reads the config's ``seed``, ``outcomes``, ``predictors``, ``audit``, ``model`` and
         ``evaluation``.
         """
-        found = score_values(values_of(cohort, plan), plan)
         return cls(
             cohort,
             dictionary,
             plan,
             Patients.of(cohort, plan, config.outcomes),
-            {name: found[name] for name in found if name in COMPARATOR_SCORES},
+            published_scores(cohort, dictionary),
             config.seed,
             config.predictors,
             config.audit,
@@ -90,8 +90,8 @@ class Procedure:
         self, train_rows: np.ndarray, test_rows: np.ndarray, seed: int
     ) -> Mapping[str, np.ndarray]:
         """Fit on some patients; risks of the others, each of shape (test rows, outcomes)."""
-        plan = self._sound_plan(train_rows)
-        sources = set(plan.sources)
+        faults = self._faults(train_rows)
+        sources = set(self.plan.without(faults).sources)
         sound = np.array([column.source in sources for column in self.plan.columns])
         patients = self.patients.with_columns(sound)
         train, test = patients.part(train_rows), patients.part(test_rows)
@@ -103,17 +103,18 @@ class Procedure:
         risks["therapy_only"] = np.column_stack(
             [self._therapy_only(train, test, k) for k in range(len(train.outcomes))]
         )
-        for name, values in self.scores.items():
+        for score in self.scores:
             # Computed from a variable at fault, a score is at fault too.
-            score = values if name in sources else np.full(len(values), np.nan)
-            risks[name] = np.column_stack(
-                [score_only(score[train_rows], y, score[test_rows]) for y in train.Y.T]
+            at_fault = not faults.keys().isdisjoint(score.inputs)
+            values = np.full(len(score.values), np.nan) if at_fault else score.values
+            risks[score.name] = np.column_stack(
+                [score_only(values[train_rows], y, values[test_rows]) for y in train.Y.T]
             )
         return risks
 
-    def _sound_plan(self, train_rows: np.ndarray) -> FeaturePlan:
-        """The plan less what the audit finds at fault in the training patients."""
-        faults = faulty_predictors(
+    def _faults(self, train_rows: np.ndarray) -> dict[str, str]:
+        """What the audit finds at fault in the training patients."""
+        return faulty_predictors(
             self.cohort.iloc[train_rows],
             self.dictionary,
             self.plan,
@@ -122,7 +123,6 @@ class Procedure:
             self.audit,
             self.seed,
         )
-        return self.plan.without(faults)
 
     def _therapy_only(self, train: Patients, test: Patients, k: int) -> np.ndarray:
         nobody = np.full(len(self.patients), None, dtype=object)

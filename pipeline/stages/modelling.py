@@ -37,6 +37,7 @@ def train(job: Job) -> str:
 def evaluate(job: Job) -> str:
     """Judge the entire procedure by repeated cross-validation."""
     from pipeline.evaluation.clusters import bootstrap_clusters, fold_groups, persons
+    from pipeline.evaluation.comparators import comparator_facts
     from pipeline.evaluation.evaluate import evaluate as evaluate_risks
     from pipeline.evaluation.grouping import groupings, therapy_attributes
     from pipeline.evaluation.procedure import Procedure, out_of_fold_table
@@ -75,6 +76,7 @@ def evaluate(job: Job) -> str:
         None if own is None else pd.Series(own, index=patients),
     )
     found["definition"]["clusters"] = drawn
+    found["comparators"] = comparator_facts(procedure.scores, config.evaluation.minimum_cell)
     write_json(job.out / "evaluation.json", found)
     judged = found["outcomes"][config.primary_outcome]
     if "reason" in judged:

@@ -1,9 +1,19 @@
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.optimize import minimize
 from scipy.special import expit, logit
 
-from pipeline.evaluation.comparators import WEAK_SD, base_rate, score_only, therapy_only
+from pipeline.cohort.dictionary import Dictionary
+from pipeline.evaluation.comparators import (
+    WEAK_SD,
+    PublishedScore,
+    base_rate,
+    comparator_facts,
+    published_scores,
+    score_only,
+    therapy_only,
+)
 
 
 def test_therapy_only_is_the_penalised_fit_patient_by_patient():
@@ -67,23 +77,77 @@ def test_a_fold_without_events_gives_low_but_finite_log_odds():
     therapy = np.full(30, "a", dtype=object)
     found = therapy_only(np.zeros(30), np.zeros(30), therapy, np.zeros(1), therapy[:1], 0.5)
     assert 0.001 < found[0] < 0.1
-    assert 0 < score_only(np.arange(1.0, 31), np.zeros(30), np.array([5.0]))[0] < 0.1
+    assert 0 < score_only(np.arange(30.0), np.zeros(30), np.array([5.0]))[0] < 0.1
 
 
 def test_score_only_recovers_the_published_form():
     # risk = expit(-1 + 0.5 log2 EASIX)
     rng = np.random.default_rng(3)
-    score = 2 ** rng.normal(0, 2, size=50_000)
-    observed = (rng.random(50_000) < expit(-1 + 0.5 * np.log2(score))).astype(float)
-    at = np.array([0.25, 1.0, 8.0])
+    score = rng.normal(0, 2, size=50_000)
+    observed = (rng.random(50_000) < expit(-1 + 0.5 * score)).astype(float)
+    at = np.array([-2.0, 0.0, 3.0])
     assert logit(score_only(score, observed, at)) == pytest.approx([-2, -1, 0.5], abs=0.06)
 
 
-@pytest.mark.parametrize("missing", [np.nan, 0.0])
-def test_patients_without_the_score_get_the_base_rate(missing):
-    score = np.array([1.0, 2.0, 4.0, 8.0, missing])
+def test_patients_without_the_score_get_the_base_rate():
+    score = np.array([0.0, 1.0, 2.0, 3.0, np.nan])
     observed = np.array([0, 0, 1, 1, 1.0])
-    found = score_only(score, observed, np.array([missing, 8.0]))
+    found = score_only(score, observed, np.array([np.nan, 3.0]))
     assert found[0] == base_rate(observed) == 3.5 / 6
     assert found[1] > found[0]
-    assert score_only(np.full(5, missing), observed, np.array([1.0]))[0] == base_rate(observed)
+    assert score_only(np.full(5, np.nan), observed, np.ones(1))[0] == base_rate(observed)
+
+
+def cohort_of(units):
+    """Three patients: as published, at the edge of points, and one without platelets."""
+    entries = [("ldh", "2532-0", "U/L"), ("creatinine", "2160-0", units["creatinine"]),
+               ("platelets", "777-3", "10*9/L"), ("anc", "751-8", "10*9/L"),
+               ("hb", "718-7", "g/dL"), ("crp", "1988-5", "mg/L"),
+               ("ferritin", "2276-4", "ng/mL")]  # fmt: skip
+    dictionary = Dictionary.from_json(
+        [
+            {"name": name, "label": name, "role": "lab", "timing": "baseline", "unit": unit,
+             "loinc": loinc, **({"molar_mass": 113.12} if name == "creatinine" else {})}
+            for name, loinc, unit in entries
+        ]
+    )  # fmt: skip
+    frame = pd.DataFrame(
+        {"ldh": [400, 200, 300], "creatinine": units["values"], "platelets": [100, 200, np.nan],
+         "anc": [1.0, 3.0, 3.0], "hb": [8.5, 12.0, 12.0], "crp": [40.0, 5.0, 5.0],
+         "ferritin": [2500.0, 100.0, 100.0]}
+    )  # fmt: skip
+    return frame.astype(float), dictionary
+
+
+@pytest.mark.parametrize(
+    "units",
+    [
+        {"creatinine": "mg/dL", "values": [0.5, 1.0, 1.0]},
+        {"creatinine": "umol/L", "values": np.array([0.5, 1.0, 1.0]) * 10_000 / 113.12},
+    ],
+)
+def test_scores_come_from_the_cohort_in_the_units_of_their_formulas(units):
+    found = {score.name: score for score in published_scores(*cohort_of(units))}
+    assert list(found) == ["easix", "m_easix", "car_hematotox"]
+    # 400 x 0.5 / 100 = 2 and 200 x 1 / 200 = 1; 400 x 4 / 100 = 16 and 200 x 0.5 / 200 = 0.5.
+    assert found["easix"].values == pytest.approx([1, 0, np.nan], nan_ok=True, abs=1e-4)
+    assert found["m_easix"].values == pytest.approx([4, -1, np.nan], nan_ok=True)
+    # Platelets 75 to 175: 1; neutrophils, haemoglobin, CRP: 1 each; ferritin above 2000: 2.
+    # None of it is a score of 0, which counts.
+    assert found["car_hematotox"].values == pytest.approx([6, 0, np.nan], nan_ok=True)
+    assert found["car_hematotox"].inputs == ("platelets", "anc", "hb", "crp", "ferritin")
+
+
+def test_a_score_whose_input_the_cohort_lacks_is_no_comparator():
+    frame, dictionary = cohort_of({"creatinine": "mg/dL", "values": [0.5, 1.0, 1.0]})
+    less = Dictionary(v for v in dictionary if v.name != "hb")
+    assert [s.name for s in published_scores(frame, less)] == ["easix", "m_easix"]
+
+
+def test_the_share_without_a_score_is_told_unless_it_stands_for_few():
+    values = np.where(np.arange(100) < 25, np.nan, 1.0)
+    score = PublishedScore("easix", "EASIX", ("ldh",), values)
+    assert comparator_facts([score], 10) == {"easix": {"label": "EASIX", "without": 0.25}}
+    assert comparator_facts([score], 30)["easix"] == {
+        "label": "EASIX", "without": None, "reason": "fewer than 30 patients in a cell"
+    }  # fmt: skip
