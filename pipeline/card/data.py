@@ -53,10 +53,12 @@ def data_facts(
 def predictor_facts(
     dictionary: Sequence[Mapping[str, Any]],
     features: Mapping[str, Any],
+    dropped: Sequence[Mapping[str, Any]],
     cohort: Mapping[str, Any] | None,
 ) -> dict[str, Any]:
     """Return the predictors with unit, timing and missing values, and what was left out."""
     by_name = {variable["name"]: variable for variable in dictionary}
+    gone = {fault["name"] for fault in dropped}
     used = {column["source"] for column in features["columns"]}
     described = cohort["variables"] if cohort else {}
     missing = unknown(_NO_COUNTS)
@@ -79,6 +81,7 @@ def predictor_facts(
             "levels": described.get(variable["name"], {}).get("levels"),
         }
         for variable in (by_name.get(v["name"], v) for v in features["variables"])
+        if variable["name"] not in gone
     ]
     scores = [
         {
@@ -87,13 +90,18 @@ def predictor_facts(
             "from": [features["labels"].get(v, v) for v in score["variables"]],
         }
         for score in features["scores"]
+        if score["name"] not in gone
     ]
-    sources = len({column["source"] for column in features["columns"]})
+    columns = [column for column in features["columns"] if column["source"] not in gone]
     return {
         "variables": rows,
         "scores": scores,
-        "sources": sources,
-        "columns": len(features["columns"]),
+        "sources": len({column["source"] for column in columns}),
+        "columns": len(columns),
+        "dropped": [
+            {"name": fault["name"], "label": fault["label"], "because": fault["because"]}
+            for fault in dropped
+        ],
         "left_out": [
             {"name": name, "label": by_name.get(name, {}).get("label", name), "because": why}
             for name, why in features["left_out"].items()

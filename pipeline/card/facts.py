@@ -13,6 +13,7 @@ from pipeline.card.changes import change_facts, change_sentence
 from pipeline.card.data import data_facts, predictor_facts
 from pipeline.card.figures import MEASURES, is_suppressed, number, percent, unknown, words
 from pipeline.card.findings import describe_plots
+from pipeline.card.learning import learning_facts
 from pipeline.card.limits import limits, warnings
 from pipeline.card.method import method_facts
 from pipeline.card.performance import headline, outcome_performance
@@ -42,6 +43,7 @@ def collect(
     formulas: Sequence[Mapping[str, Any]] | None = None,
     versions: tuple[Mapping[str, Any], Mapping[str, Any] | None] | None = None,
     transport: Mapping[str, Any] | None = None,
+    learning: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Collect the facts of a run.
 
@@ -66,6 +68,8 @@ def collect(
         As ``pipeline.registry.snapshot.latest_two`` returns it, where the model is registered.
     transport : mapping, optional
         ``transport.json``, where that stage ran.
+    learning : mapping, optional
+        ``learning_curve.json``, where that stage ran.
 
     Returns
     -------
@@ -74,7 +78,7 @@ def collect(
     """
     guard = Guard(config.evaluation.minimum_cell, ingest["patients"])
     primary = config.primary_outcome
-    performance = _performance(config, evaluation, transport, guard)
+    performance = _performance(config, evaluation, transport, learning, guard)
     now, before = versions or (None, None)
     facts: dict[str, Any] = {
         "format": FORMAT,
@@ -90,7 +94,7 @@ def collect(
             "out_of_scope": list(config.card.out_of_scope),
         },
         "data": data_facts(config, ingest, audit, cohort, guard),
-        "predictors": predictor_facts(dictionary, features, cohort),
+        "predictors": predictor_facts(dictionary, features, train.get("dropped", []), cohort),
         "outcome": {
             "horizon": config.card.horizon,
             "definitions": [
@@ -170,6 +174,7 @@ def _performance(
     config: Config,
     evaluation: Mapping[str, Any],
     transport: Mapping[str, Any] | None,
+    learning: Mapping[str, Any] | None,
     guard: Guard,
 ) -> dict[str, Any]:
     primary = config.primary_outcome
@@ -187,6 +192,7 @@ def _performance(
         "outcomes": outcomes,
         "subgroups": subgroup_summary(outcomes[primary]["subgroups"]),
         "transport": transport_facts(transport, config.outcomes, primary, guard),
+        "learning": learning_facts(learning, config.outcomes, guard),
     }
 
 

@@ -38,6 +38,13 @@ def describe_plots(performance: Mapping[str, Any], primary: str) -> list[dict[st
             found.append(_entry(f"decision_{name}", name, "decision",
                                 f"Net benefit: {label}", _decision_finding(own)))  # fmt: skip
     found += _forests(performance, primary)
+    if not is_unknown(performance["learning"]):
+        found += [
+            _entry(f"learning_{name}", name, "learning", f"Learning curve: {own['label']}",
+                   own["sentence"])
+            for name, own in performance["learning"]["outcomes"].items()
+            if "points" in own and not any(is_unknown(p["log_loss"]) for p in own["points"])
+        ]  # fmt: skip
     return found
 
 

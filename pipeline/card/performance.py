@@ -142,6 +142,7 @@ def _benefit(primary: Mapping[str, Any], settings: Evaluation, name: str) -> dic
             f"at a threshold of {percent(threshold, 0)}: {number(100 * abs(gain['estimate']), 1)} "
             f"{'fewer' if gain['estimate'] < 0 else 'more'} true alerts in 100 patients, false "
             "ones paid for"
+            + ("; a gain of none is not ruled out" if gain["low"] <= 0 <= gain["high"] else "")
         )
         return entry | {"figure": gain, "reading": reading, "threshold": threshold}
     return entry | {"figure": why, "reading": MEASURES[key].reading}

@@ -45,6 +45,8 @@ def draw_plots(facts: Mapping[str, Any]) -> dict[str, str]:
             drawing = _decision(plot, own)
         elif plot["kind"] == "subgroups":
             drawing = _subgroups(plot, own)
+        elif plot["kind"] == "learning":
+            drawing = _learning(plot, facts["performance"]["learning"]["outcomes"][plot["outcome"]])
         elif plot["kind"] in ("sites", "therapies"):
             transport = facts["performance"]["transport"][plot["kind"]]
             drawing = _units(plot, transport["outcomes"][plot["outcome"]])
@@ -169,6 +171,31 @@ def _units(plot: Mapping[str, str], own: Mapping[str, Any]) -> Drawing:
     return draw_forest(plot, rows, *AXES[key])
 
 
+def _learning(plot: Mapping[str, str], own: Mapping[str, Any]) -> Drawing:
+    drawing = Drawing(plot["name"], plot["title"], plot["alt"], 400, 300)
+    points = [(point["n"], point["log_loss"]) for point in own["points"]]
+    values = [f[k] for _, f in points for k in ("estimate", "low", "high") if f[k] is not None]
+    room = 0.08 * (max(values) - min(values)) or 0.01
+    y = Scale(min(values) - room, max(values) + room, 248, 12)
+    # Each size is twice the one before: equal steps.
+    x = Scale(0, max(len(points) - 1, 1), 78, 366)
+    for value in ticks(y.low, y.high, 5):
+        drawing.line([(56, y(value)), (388, y(value))], "p-grid")
+        drawing.text(50, y(value) + 4, number(value, 3), "p-quiet", "end")
+    banded = [(k, f) for k, (_, f) in enumerate(points) if f["low"] is not None]
+    if banded:
+        drawing.band(
+            [(x(k), y(f["low"])) for k, f in banded], [(x(k), y(f["high"])) for k, f in banded]
+        )
+    drawing.line([(x(k), y(f["estimate"])) for k, (_, f) in enumerate(points)], "p-line p-model")
+    for k, (n, f) in enumerate(points):
+        drawing.dot(x(k), y(f["estimate"]), 4, "p-mark")
+        drawing.text(x(k), 266, number(n, 0), "p-quiet", "middle")
+    drawing.text(222, 288, "Training patients, each step twice the last", "", "middle")
+    _upright(drawing, 130, "Log-loss (lower is better)")
+    return drawing
+
+
 def _axes(drawing: Drawing, x: Scale, y: Scale, along: str, up: str) -> None:
     for value in ticks(x.low, x.high):
         drawing.line([(x(value), y.start), (x(value), y.end)], "p-grid")
@@ -178,8 +205,11 @@ def _axes(drawing: Drawing, x: Scale, y: Scale, along: str, up: str) -> None:
         text = number(value, 2) if "benefit" in up else percent(value, 0)
         drawing.text(x.start - 6, y(value) + 4, text, "p-quiet", "end")
     drawing.text((x.start + x.end) / 2, y.start + 36, along, "", "middle")
-    middle = (y.start + y.end) / 2
+    _upright(drawing, (y.start + y.end) / 2, up)
+
+
+def _upright(drawing: Drawing, middle: float, text: str) -> None:
     drawing.parts.append(
         f'<text class="p-text" text-anchor="middle" transform="translate(12 {middle:.1f}) '
-        f'rotate(-90)">{up}</text>'
+        f'rotate(-90)">{text}</text>'
     )

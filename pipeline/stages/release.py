@@ -110,6 +110,7 @@ def write_card(job: Job, registered: Mapping[str, Any]) -> None:
         formulas=formulas(artifact_of(job)),
         versions=latest_two(uri, registered["model_name"], registered["version"]),
         transport=_if_there(run / "transport" / "transport.json"),
+        learning=_if_there(run / "learning" / "learning_curve.json"),
     )
     pictures: dict[str, bytes | str] = dict(draw_plots(facts))
     for picture in explanation["pictures"]:

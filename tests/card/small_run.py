@@ -115,6 +115,7 @@ def make_run(patients: int, *, synthetic: bool, fitted: bool) -> SimpleNamespace
         "evaluation": evaluation,
         "explanation": _explanation() if fitted else None,
         "transport": _transport(config) if fitted else None,
+        "learning": _learning(config) if fitted else None,
     }
     prior_alone = {
         h["outcome"]: h["why_not_fitted"] for h in stages["train"]["heads"] if not h["fitted"]
@@ -150,6 +151,7 @@ def facts_of(run: SimpleNamespace, **changed: Any) -> dict[str, Any]:
         *parts, provenance, cohort=changed.get("described", run.described),
         formulas=changed.get("formulas", formulas), versions=changed.get("versions"),
         transport=changed.get("transport", run.transport),
+        learning=changed.get("learning", run.learning),
     )  # fmt: skip
 
 
@@ -288,3 +290,35 @@ def _transport(config: Config) -> dict[str, Any]:
             "outcomes": {name: {"events": 33} | judged(0.0456) for name in config.outcomes},
         },
     }
+
+
+def _learning(config: Config) -> dict[str, Any]:
+    """As the learning stage leaves it: three sizes, and an outcome without a curve."""
+
+    def figure(estimate: float) -> dict[str, float]:
+        return {"estimate": estimate, "low": estimate - 0.03, "high": estimate + 0.02}
+
+    riley = {"patients_needed": 1234, "events_needed": 432, "criteria": {}, "met": False,
+             "events_per_parameter": 3.2, "expected_auroc": 0.7, "shrinkage": 0.9}  # fmt: skip
+    curve = {
+        "n": 600,
+        "events": 200,
+        "riley": riley,
+        "points": [
+            {"n": n, "fitted_share": 1.0, "log_loss": figure(0.61 - 0.02 * k),
+             "auroc": figure(0.66 + 0.01 * k), "auroc_within_therapy": figure(0.6 + 0.01 * k)}
+            for k, n in enumerate((120, 240, 480))
+        ],
+        "last_doubling": {"from": 240, "to": 480, "log_loss": figure(0.0234),
+                          "auroc": figure(0.0345), "auroc_within_therapy": figure(0.0456)},
+        "law": {"reason": "only 2 training sizes had enough events"},
+        "sentence": "Going from 240 to 480 training patients saved 0.0234 in log-loss.",
+    }  # fmt: skip
+    rare = {"n": 600, "events": None, "riley": None, "reason": "fewer than 10 events"}
+    return {
+        "definition": {"curve": "the procedure on fewer patients", "intervals": "95% bootstrap",
+                       "law": "a power law", "riley": "smallest cohort"},
+        "parameters": 17,
+        "sizes": [120, 240, 480],
+        "outcomes": {name: rare if name == "ge3" else curve for name in config.outcomes},
+    }  # fmt: skip

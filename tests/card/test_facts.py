@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from pipeline.card.figures import is_suppressed, is_unknown
+from pipeline.card.render import to_html, to_markdown
 from tests.card.small_run import facts_of
 
 
@@ -128,6 +129,28 @@ def test_events_that_training_did_not_count_are_hidden(run):
     assert is_suppressed(model["heads"][2]["events"])
     assert is_suppressed(model["heads"][2]["a"])
     assert train["heads"][2]["outcome"] not in [f["outcome"] for f in model["formulas"]]
+
+
+def test_what_training_dropped_is_no_predictor_and_says_why(run):
+    fault = {"name": "platelets", "label": "Platelets", "because": "missing for all events"}
+    facts = facts_of(run, train=run.train | {"dropped": [fault]})
+    assert facts["predictors"]["dropped"] == [fault]
+    assert "platelets" not in {v["name"] for v in facts["predictors"]["variables"]}
+    before = run.facts["predictors"]
+    assert facts["predictors"]["columns"] == before["columns"] - 1
+    for page in (to_html(facts, {}), to_markdown(facts)):
+        assert "missing for all events" in page
+
+
+def test_a_gain_that_may_be_none_is_not_called_one(run):
+    changed = json.loads(json.dumps(run.evaluation))
+    benefit = changed["outcomes"]["ge2"]["net_benefit"]
+    n = len(benefit["thresholds"])
+    for low, said in ((-0.01, True), (0.001, False)):
+        gain = {"estimate": [0.02] * n, "low": [low] * n, "high": [0.03] * n}
+        benefit["differences"] = {"therapy_only": gain}
+        reading = facts_of(run, evaluation=changed)["headline"][2]["reading"]
+        assert ("none is not ruled out" in reading) == said
 
 
 def test_pictures_of_single_real_patients_are_kept_back(run):

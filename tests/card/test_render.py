@@ -25,7 +25,12 @@ def look_up(content: Any, path: str) -> Any:
 
 def recorded(run: Any) -> dict[str, Any]:
     """Everything that a cell of the card may refer to."""
-    return {**run.evaluation, "transport": run.transport, "changes": run.facts["changes"]}
+    return {
+        **run.evaluation,
+        "transport": run.transport,
+        "learning": run.learning,
+        "changes": run.facts["changes"],
+    }
 
 
 def as_shown(run: Any, source: str) -> str:
@@ -76,9 +81,9 @@ def places(value: Any, path: str) -> list[str]:
     return []
 
 
-def test_every_figure_of_subgroups_and_transport_is_on_the_card(run, page):
+def test_every_figure_of_subgroups_transport_and_learning_is_on_the_card(run, page):
     sources = {e.attributes.get("data-source") for e in page.all("td")}
-    expected = places(run.transport, "transport")
+    expected = places(run.transport, "transport") + places(run.learning, "learning")
     for name, found in run.evaluation["outcomes"].items():
         expected += places(found["subgroups"], f"outcomes.{name}.subgroups")
     # Of the later years, the difference to therapy alone has no column.
