@@ -27,7 +27,7 @@ class Transport(Section):
     site: str | None = "site"
     therapy: str | None = "therapy"
     year: str | None = "infusion_year"
-    units: int = Field(default=12, ge=2)
+    units: int = Field(default=10, ge=2)
     minimum_events: int = Field(default=10, ge=2)
     latest_share: float = Field(default=0.2, gt=0, lt=1)
 
@@ -40,6 +40,9 @@ class Learning(Section):
     sizes : int
         Training sizes of the learning curve, each half of the next; the largest is that of
         an evaluation fold.
+    repeats : int
+        Repeats of the evaluation's cross-validation that the curve uses, at most; each more
+        narrows the intervals and costs as much time again.
     subsets : int
         Random subsets of each size that are drawn from each fold's training patients.
     worthwhile : float
@@ -48,5 +51,6 @@ class Learning(Section):
     """
 
     sizes: int = Field(default=5, ge=2)
+    repeats: int = Field(default=1, ge=1)
     subsets: int = Field(default=1, ge=1)
     worthwhile: float = Field(default=0.002, gt=0)

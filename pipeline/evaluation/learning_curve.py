@@ -64,6 +64,7 @@ def judge_learning(
         ``last_doubling`` (``from``, ``to``, ``log_loss`` saved, AUROC gained), ``law``
         (``next_doubling``, ``flat_from``, or a ``reason``) and ``sentence``.
     """
+    folds, full_risks = folds[: settings.repeats], full_risks[: settings.repeats]
     # As somebody with so few patients would have decided.
     procedure = replace(procedure, decide_by_cohort=False)
     patients, minimum = procedure.patients, evaluation.minimum_cell

@@ -36,7 +36,7 @@ def judge(n, columns=20, seed=0, evaluation=EVALUATION, **settings):
 
 @pytest.fixture(scope="module")
 def curve():
-    return judge(2000)
+    return judge(2000, repeats=2)
 
 
 def test_sizes_halve_down_to_what_a_fit_needs():
@@ -74,6 +74,10 @@ def test_subsets_nest_and_hold_no_patient_who_is_judged(curve):
         assert not set(train) & set(test)
         assert set(train) <= largest[tuple(test)]
         assert not decide_by_cohort
+
+
+def test_fewer_repeats_are_fewer_fits():
+    assert len(judge(600, columns=3, repeats=1)[1]) == 5 * 2
 
 
 def test_a_cohort_too_small_to_halve_has_a_reason_and_rileys_minimum():
