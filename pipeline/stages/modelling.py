@@ -103,7 +103,7 @@ def transport(job: Job) -> str:
         procedure,
         _column(cohort, settings.site),
         _column(cohort, settings.therapy) if therapies is None else therapies,
-        None if year is None else pd.to_numeric(pd.Series(year)).to_numpy(dtype=float),
+        None if year is None else pd.to_numeric(pd.Series(year), errors="coerce").to_numpy(float),
         settings,
         config.evaluation,
         config.seed,
