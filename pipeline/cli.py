@@ -87,6 +87,33 @@ def score(
     Display(quiet).say(score_file(model, input, output))
 
 
+_Model = Annotated[str, typer.Option(help="Model folder, or models:/name@alias.")]
+_Config = Annotated[Path, typer.Option(help="Config that holds the rules.")]
+_DEFAULT_CONFIG = Path("configs/default.yaml")
+
+
+@app.command()
+def monitor(
+    model: _Model,
+    cohort: Annotated[
+        Path, typer.Option(help="New patients, with the outcomes so far known; dictionary's units.")
+    ],
+    config: _Config = _DEFAULT_CONFIG,
+    output: Annotated[Path, typer.Option(help="Folder for monitor.html and monitor.json.")] = Path(
+        "models/monitor"
+    ),
+    quiet: Quiet = False,
+) -> None:
+    """Watch a model on new patients: drift, calibration over time, and one verdict.
+
+    The verdict is fine, recalibrate or retrain, by the rules under `monitoring` of the config.
+    Units that seem wrong are named.
+    """
+    from pipeline.monitoring.commands import monitor_file
+
+    Display(quiet).say(monitor_file(model, cohort, read_config(config), output))
+
+
 @app.command()
 def benchmark(
     settings: Annotated[Path, typer.Option(help="What is compared, and on which tables.")] = Path(

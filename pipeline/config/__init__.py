@@ -18,6 +18,7 @@ from pipeline.config.modelling import (
     TherapyPrior,
     Trees,
 )
+from pipeline.config.monitoring import Monitoring, Promotion, Updating
 from pipeline.config.release import Card, Gate, Registry, Scoring
 from pipeline.config.run import Config
 from pipeline.config.section import Section
@@ -49,8 +50,10 @@ __all__ = [
     "LongRows",
     "LongSource",
     "Model",
+    "Monitoring",
     "Outcome",
     "Predictors",
+    "Promotion",
     "Registry",
     "Ridge",
     "Scoring",
@@ -62,5 +65,6 @@ __all__ = [
     "TherapyPrior",
     "Transport",
     "Trees",
+    "Updating",
     "Window",
 ]

@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 from pipeline.config.audit import Audit
 from pipeline.config.evaluation import Evaluation, Explanation
 from pipeline.config.modelling import Model, Outcome, Predictors, TherapyPrior
+from pipeline.config.monitoring import Monitoring, Promotion, Updating
 from pipeline.config.release import Card, Registry, Scoring
 from pipeline.config.section import Section
 from pipeline.config.source import SyntheticSource, TableSource, Window
@@ -40,6 +41,9 @@ class Config(Section):
     card: Card
     registry: Registry = Field(default_factory=Registry)
     scoring: Scoring = Field(default_factory=Scoring)
+    monitoring: Monitoring = Field(default_factory=Monitoring)
+    updating: Updating = Field(default_factory=Updating)
+    promotion: Promotion = Field(default_factory=Promotion)
     file: Path = Field(exclude=True)
 
     @model_validator(mode="after")

@@ -43,6 +43,10 @@ class Update:
         """Updated log-odds, shape (n,)."""
         return self.alpha + self.rate_weight * rate + self.deviation_weight * deviation
 
+    def parts(self, rate: np.ndarray, deviation: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The two parts as they are served; a later update combines these."""
+        return self.alpha + self.rate_weight * rate, self.deviation_weight * deviation
+
     def sd(self, rate: np.ndarray, deviation: np.ndarray) -> np.ndarray:
         """Standard deviation of the log-odds that the update's own uncertainty adds, (n,)."""
         terms = np.column_stack([np.ones(len(rate)), rate, deviation])

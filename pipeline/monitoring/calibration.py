@@ -1,0 +1,222 @@
+"""Calibration of served risks on new patients: as a whole, over time, and what has changed."""
+
+from __future__ import annotations
+
+from statistics import NormalDist
+from typing import Any
+
+import numpy as np
+
+from pipeline.evaluation.overall import log_odds
+from pipeline.model.head import SMALLEST_SHOWN
+from pipeline.monitoring.closed_test import Site, fit
+
+_EVERYONE = "all"
+_LEAST_INFORMATION = 5.0
+
+
+def calibration_by_period(
+    y: np.ndarray, risk: np.ndarray, period: np.ndarray | None, minimum: int, level: float
+) -> list[dict[str, Any]]:
+    """Observed over expected events, calibration intercept and slope, with intervals.
+
+    Parameters
+    ----------
+    y : ndarray of 0/1, shape (n,)
+    risk : ndarray, shape (n,)
+    period : ndarray of str or None, shape (n,), or None
+    minimum : int
+        Neighbouring periods are joined until each holds so many patients, and
+        ten of either outcome.
+    level : float
+        Of the intervals.
+
+    Returns
+    -------
+    list of dict
+        All patients first; then each period. A group with fewer than ten events, or others,
+        has a ``reason`` instead of figures.
+    """
+    groups = [(_EVERYONE, np.ones(len(y), dtype=bool))]
+    if period is not None:
+        joined = _joined(y, period, minimum)
+        groups += joined if len(joined) > 1 else []
+    return [{"period": name, **_figures(y[rows], risk[rows], level)} for name, rows in groups]
+
+
+def miscalibration(site: Site) -> tuple[float, float, float]:
+    """Test intercept and slope at once.
+
+    Returns
+    -------
+    p : float
+        Likelihood-ratio test of "no shift and slope 1".
+    shift : float
+        What the log-odds lack at the average patient.
+    slope : float
+        1 where the risks do not vary.
+    """
+    from scipy.stats import chi2
+
+    design = site.design("intercept and slope")
+    none, found = fit(design[:, :0], site.y, site.offset), fit(design, site.y, site.offset)
+    statistic = max(0.0, 2 * (found.log_likelihood - none.log_likelihood))
+    slope = 1 + float(found.coefficients[1]) if design.shape[1] > 1 else 1.0
+    return float(chi2.sf(statistic, design.shape[1])), float(found.coefficients[0]), slope
+
+
+def trend(site: Site, period: np.ndarray | None) -> tuple[float, float] | None:
+    """Whether miscalibration grows over time.
+
+    Returns
+    -------
+    p, last : float
+        Likelihood-ratio test of a straight line over the periods' order beside an intercept,
+        and the line's log-odds at the last period against the average patient; None where
+        there is one period only.
+    """
+    from scipy.stats import chi2
+
+    if period is None:
+        return None
+    known = _told(period)
+    order = {name: i for i, name in enumerate(_sorted(period[known]))}
+    if len(order) < 2:
+        return None
+    x = np.array([float(order[p]) for p in period[known]])
+    y, offset = site.y[known], site.offset[known]
+    centred = x - x.mean()
+    one = np.ones((len(x), 1))
+    flat = fit(one, y, offset)
+    line = fit(np.hstack([one, centred[:, None]]), y, offset)
+    p = float(chi2.sf(max(0.0, 2 * (line.log_likelihood - flat.log_likelihood)), 1))
+    return p, float(line.coefficients[1] * (x.max() - x.mean()))
+
+
+def changed_effects(
+    site: Site, terms: np.ndarray, names: list[str], trained_variance: np.ndarray, belief_sd: float
+) -> tuple[float, dict[str, float]]:
+    """Whether terms tell of the outcome what the model does not, even recalibrated.
+
+    The model is recalibrated first as far as it can be (`reweighted`), so that a shift or a
+    loss of strength is not taken for a change of single effects; what is left is tested by its
+    score, which stays honest where a term has few events. The model's own effects are estimates
+    of a limited cohort: their variance adds to that of the new patients.
+
+    Parameters
+    ----------
+    site : Site
+    terms : ndarray, shape (n, k)
+        0/1 or standardised.
+    names : list of str, length k
+    trained_variance : ndarray, shape (k,)
+        Of each term's effect as training left it.
+    belief_sd : float
+        Of the normal belief that keeps the effects of rare terms sober.
+
+    Returns
+    -------
+    p : float
+        Score test of all terms at once.
+    effects : dict of str to float
+        What each term adds to the log-odds.
+    """
+    from scipy.stats import chi2
+
+    base = site.design("reweighted")
+    offset = site.offset + base @ fit(base, site.y, site.offset).coefficients
+    risk = np.exp(-np.logaddexp(0.0, -offset))
+    weight = risk * (1 - risk)
+    # Enough information on each term: about five events' worth.
+    spread = (terms**2 * weight[:, None]).sum(axis=0)
+    kept = (spread >= _LEAST_INFORMATION) & (terms.std(axis=0) > 1e-9)
+    if not kept.any():
+        return 1.0, {}
+    X = terms[:, kept]
+    nuisance = np.linalg.solve((base.T * weight) @ base, (base.T * weight) @ X)
+    free = X - base @ nuisance
+    score = free.T @ (site.y - risk)
+    information = (free.T * weight) @ free
+    information += (information * trained_variance[kept]) @ information
+    rank = int(np.linalg.matrix_rank(information, tol=1e-8 * np.trace(information)))
+    statistic = float(score @ np.linalg.pinv(information, rcond=1e-8) @ score)
+    found = fit(X, site.y, offset, precision=np.full(X.shape[1], belief_sd**-2.0))
+    told = [name for name, k in zip(names, kept, strict=True) if k]
+    effects = {name: float(e) for name, e in zip(told, found.coefficients, strict=True)}
+    return float(chi2.sf(statistic, max(rank, 1))), effects
+
+
+def _figures(y: np.ndarray, risk: np.ndarray, level: float) -> dict[str, Any]:
+    n, events = len(y), int(y.sum())
+    if min(events, n - events) < SMALLEST_SHOWN:
+        reason = f"fewer than {SMALLEST_SHOWN} patients with or without the event"
+        return {"n": n if n >= SMALLEST_SHOWN else None, "events": None, "reason": reason}
+    z = NormalDist().inv_cdf(0.5 + level / 2)
+    offset = log_odds(risk)
+    shift = fit(np.ones((n, 1)), y, offset)
+    found: dict[str, Any] = {
+        "n": n,
+        "events": events,
+        "observed": events / n,
+        "expected": float(risk.mean()),
+        "oe": _ratio(events, n, float(risk.sum()), z),
+        "intercept": _wald(shift.coefficients[0], shift.covariance[0, 0], z),
+    }
+    centred = offset - offset.mean()
+    if centred.std() > 1e-9:
+        line = fit(np.column_stack([np.ones(n), centred]), y, offset)
+        found["slope"] = _wald(1 + line.coefficients[1], line.covariance[1, 1], z)
+    else:
+        found["slope"] = {"estimate": None, "low": None, "high": None}
+    return found
+
+
+def _ratio(events: int, n: int, expected: float, z: float) -> dict[str, float]:
+    # Standard error of log(O/E): Debray et al., BMJ 2017;356:i6460.
+    ratio, error = events / expected, np.sqrt((1 - events / n) / events)
+    return {
+        "estimate": ratio,
+        "low": float(ratio * np.exp(-z * error)),
+        "high": float(ratio * np.exp(z * error)),
+    }
+
+
+def _wald(estimate: float, variance: float, z: float) -> dict[str, float]:
+    error = z * float(np.sqrt(variance))
+    return {
+        "estimate": float(estimate),
+        "low": float(estimate - error),
+        "high": float(estimate + error),
+    }
+
+
+def _joined(y: np.ndarray, period: np.ndarray, minimum: int) -> list[tuple[str, np.ndarray]]:
+    """Periods in order, neighbours joined until each can be shown."""
+    groups: list[list[Any]] = []
+    for name in _sorted(period[_told(period)]):
+        rows = period == name
+        if groups and not _enough(y[groups[-1][2]], minimum):
+            groups[-1][1:] = [name, groups[-1][2] | rows]
+        else:
+            groups.append([name, name, rows])
+    while len(groups) > 1 and not _enough(y[groups[-1][2]], minimum):
+        _, last, rows = groups.pop()
+        groups[-1][1:] = [last, groups[-1][2] | rows]
+    return [(a if a == b else f"{a} to {b}", rows) for a, b, rows in groups]
+
+
+def _told(period: np.ndarray) -> np.ndarray:
+    return np.array([p is not None for p in period], dtype=bool)
+
+
+def _enough(y: np.ndarray, minimum: int) -> bool:
+    events = int(y.sum())
+    return len(y) >= minimum and min(events, len(y) - events) >= SMALLEST_SHOWN
+
+
+def _sorted(period: np.ndarray) -> list[str]:
+    names = sorted(set(period))
+    try:
+        return sorted(names, key=float)
+    except ValueError:
+        return names

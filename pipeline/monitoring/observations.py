@@ -1,0 +1,156 @@
+"""New patients as the monitor sees them: model inputs, outcomes so far known, time and site."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import pandas as pd
+
+from pipeline.config import Monitoring
+from pipeline.errors import InputError
+from pipeline.features.matrix import build_matrix, prior_log_odds, values_of
+from pipeline.model.artifact import Artifact
+from pipeline.model.head import SMALLEST_SHOWN
+from pipeline.model.predict import predict
+from pipeline.model.risk_model import Risks
+from pipeline.monitoring.closed_test import Site
+from pipeline.serving.records import typed_records
+from pipeline.serving.rules import judge_rows
+
+
+@dataclass(frozen=True)
+class Observations:
+    """Patients after the model's training.
+
+    Attributes
+    ----------
+    values : dict of str to ndarray, shape (n,)
+        Canonical values of the model's variables.
+    observed : ndarray, shape (n, outcomes)
+        0, 1, or NaN where the outcome is not (yet) known.
+    period, site : ndarray of str, shape (n,), or None
+    """
+
+    values: dict[str, np.ndarray]
+    observed: np.ndarray
+    period: np.ndarray | None
+    site: np.ndarray | None
+
+    def __len__(self) -> int:
+        return len(self.observed)
+
+    @classmethod
+    def of(
+        cls, frame: pd.DataFrame, artifact: Artifact, settings: Monitoring, file: Path | None = None
+    ) -> Self:
+        """Read what the model and the monitor need from a table in the dictionary's units.
+
+        Raises
+        ------
+        InputError
+            Where the table holds none of the model's columns, fewer than ten patients, or an
+            outcome that is no number; values are counted, never quoted.
+        """
+        known = [v.name for v in artifact.dictionary if v.name in frame]
+        if not known:
+            raise InputError(
+                "holds none of the model's columns",
+                file=file,
+                expected="columns such as " + ", ".join([v.name for v in artifact.dictionary][:5]),
+                mend="rename the columns to the names of the model's dictionary",
+            )
+        if len(frame) < SMALLEST_SHOWN:
+            raise InputError(
+                f"holds fewer than {SMALLEST_SHOWN} patients",
+                file=file,
+                expected="a cohort: of so few nothing may be told",
+            )
+        try:
+            records = typed_records(frame, artifact.dictionary)
+        except InputError as error:
+            raise InputError(
+                error.problem, file=file, column=error.column, expected=error.expected,
+                mend=error.mend,
+            ) from None  # fmt: skip
+        return cls(
+            values_of(records, artifact.plan),
+            _observed(frame, artifact, file),
+            _periods(frame, settings.period),
+            _texts(frame, settings.site),
+        )
+
+    def score(self, artifact: Artifact) -> tuple[Risks, np.ndarray]:
+        """Risks, and who gets none by the rules of serving, shape (n,)."""
+        with np.errstate(invalid="ignore", over="ignore"):
+            risks = predict(artifact, self.values)
+        return risks, judge_rows(artifact, self.values, risks)[0]
+
+    def sites(self, artifact: Artifact, usable: np.ndarray) -> dict[str, Site]:
+        """Per outcome, the patients with a risk and a known outcome, as the closed test reads them.
+
+        Parameters
+        ----------
+        usable : ndarray of bool, shape (n,)
+        """
+        Z = build_matrix(self.values, artifact.plan)
+        published, _ = prior_log_odds(self.values, artifact.plan)
+        rate, deviation = artifact.model.terms(Z, published)
+        found = {}
+        for k, head in enumerate(artifact.model.heads):
+            rows = usable & ~np.isnan(self.observed[:, k])
+            own_rate, own_deviation = head.update.parts(rate[rows, k], deviation[rows, k])
+            found[head.outcome] = Site(
+                self.observed[rows, k], own_rate, own_deviation, np.flatnonzero(rows)
+            )
+        return found
+
+    def with_values(self, changed: dict[str, np.ndarray]) -> Self:
+        """The same patients with some variables mended."""
+        return replace(self, values=self.values | changed)
+
+
+def _observed(frame: pd.DataFrame, artifact: Artifact, file: Path | None) -> np.ndarray:
+    columns = []
+    for outcome in artifact.facts["outcomes"].values():
+        if outcome["column"] not in frame:
+            columns.append(np.full(len(frame), np.nan))
+            continue
+        given = frame[outcome["column"]]
+        found = pd.to_numeric(given, errors="coerce")
+        wrong = int((found.isna() & given.notna() & (given.astype(str).str.strip() != "")).sum())
+        if wrong:
+            raise InputError(
+                "1 value is no number" if wrong == 1 else f"{wrong} values are no numbers",
+                file=file,
+                column=outcome["column"],
+                expected="numbers, empty where the outcome is not known",
+            )
+        numbers = found.to_numpy(dtype=float, na_value=np.nan)
+        reached = (numbers >= outcome["at_least"]).astype(float)
+        columns.append(np.where(np.isnan(numbers), np.nan, reached))
+    return np.column_stack(columns)
+
+
+def _texts(frame: pd.DataFrame, column: str | None) -> np.ndarray | None:
+    if column is None or column not in frame:
+        return None
+    return frame[column].astype(object).map(lambda v: None if pd.isna(v) else str(v)).to_numpy()
+
+
+def _periods(frame: pd.DataFrame, column: str | None) -> np.ndarray | None:
+    """Period of each patient: a number as it is, a date as its quarter."""
+    if column is None or column not in frame:
+        return None
+    numbers = pd.to_numeric(frame[column], errors="coerce")
+    if numbers.notna().any():
+        return numbers.map(lambda v: None if pd.isna(v) else f"{v:g}").to_numpy(dtype=object)
+    dates = pd.to_datetime(frame[column], errors="coerce", format="ISO8601")
+    quarters = (
+        dates.dt.year.astype("Int64").astype(str)
+        + "-Q"
+        + dates.dt.quarter.astype("Int64").astype(str)
+    )
+    return np.where(dates.isna().to_numpy(), np.array(None), quarters.to_numpy(dtype=object))

@@ -1,0 +1,253 @@
+"""One verdict on a model in use: fine, recalibrate, or retrain, by the rules of the config.
+
+Retrain where risks of many patients rest on nothing learned (a therapy that training did not
+see, predictors no longer recorded), or where findings or therapies have changed their meaning:
+no shift of intercept and slope mends that. Recalibrate where risks are off in level or spread,
+beyond doubt and beyond what matters. A fault of the data feed is mended first, and is no fault
+of the model.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from pipeline.config import Monitoring
+from pipeline.features.matrix import build_matrix, prior_log_odds
+from pipeline.model.artifact import Artifact
+from pipeline.model.head import SMALLEST_SHOWN
+from pipeline.monitoring.calibration import changed_effects, miscalibration, trend
+from pipeline.monitoring.closed_test import Site
+from pipeline.monitoring.observations import Observations
+
+FINE, RECALIBRATE, RETRAIN = "fine", "recalibrate", "retrain"
+
+Reason = dict[str, Any]
+
+
+def judge(
+    observations: Observations,
+    artifact: Artifact,
+    abstains: np.ndarray,
+    faults: list[dict[str, Any]],
+    settings: Monitoring,
+) -> dict[str, Any]:
+    """Give the verdict, with each rule's finding.
+
+    Parameters
+    ----------
+    observations : Observations
+        With values at fault already mended.
+    abstains : ndarray of bool, shape (n,)
+    faults : list of dict
+        As `unit_faults` returns them.
+
+    Returns
+    -------
+    dict
+        ``verdict``, ``sentence``, ``calibration_judged`` and ``reasons``: per rule ``rule``,
+        ``outcome``, ``calls_for`` (fine, recalibrate, retrain) and ``sentence``.
+    """
+    reasons = [*_unseen(observations, artifact, settings), _abstained(abstains, settings)]
+    sites = observations.sites(artifact, ~abstains)
+    judged = {name: site for name, site in sites.items() if site.rarer >= SMALLEST_SHOWN}
+    reasons += _calibration(judged, artifact, observations, settings)
+    reasons += _changes(judged, artifact, observations, settings)
+    called = {reason["calls_for"] for reason in reasons}
+    verdict = next((v for v in (RETRAIN, RECALIBRATE) if v in called), FINE)
+    return {
+        "verdict": verdict,
+        "calibration_judged": bool(judged),
+        "sentence": _sentence(verdict, reasons, faults, bool(judged)),
+        "reasons": reasons,
+    }
+
+
+def _sentence(verdict: str, reasons: list[Reason], faults: list[Reason], judged: bool) -> str:
+    text = {FINE: "Fine", RECALIBRATE: "Recalibrate", RETRAIN: "Retrain"}[verdict]
+    called = [r["sentence"].rstrip(".") for r in reasons if r["calls_for"] == verdict]
+    if verdict != FINE:
+        text += ": " + "; ".join(called)
+    elif judged:
+        text += ": risks agree with what was observed, as far as the number of events tells"
+    else:
+        text += (
+            " as far as the inputs tell; calibration was not judged, for too few outcomes are known"
+        )
+    if faults:
+        mend = "; ".join(fault["sentence"] for fault in faults)
+        text += f", but {mend}" if verdict == FINE else f". But first {mend}"
+    return text + "."
+
+
+def _unseen(observations: Observations, artifact: Artifact, settings: Monitoring) -> list[Reason]:
+    plan = artifact.plan
+    if plan.facts is None or plan.therapy is None:
+        return []
+    names = plan.facts.names(observations.values[plan.therapy])
+    known = names[[name is not None for name in names]]
+    strange = known[~np.isin(known.astype(str), artifact.model.therapies_seen)]
+    share = len(strange) / max(len(known), 1)
+    many = len(strange) >= SMALLEST_SHOWN and share >= settings.unseen_therapy_share
+    if len(strange) < SMALLEST_SHOWN:
+        told = f"fewer than {SMALLEST_SHOWN} patients have a therapy that training did not see"
+    else:
+        counts = {name: int((strange == name).sum()) for name in sorted(set(strange))}
+        shown = [name for name, count in counts.items() if count >= SMALLEST_SHOWN]
+        told = (
+            f"{share:.0%} of the patients have a therapy that training did not see"
+            + (f" ({', '.join(shown)})" if shown else "")
+            + ("; their risks rest on published rates alone" if many else "")
+        )
+    return [_reason("unseen_therapy", None, RETRAIN if many else FINE, told)]
+
+
+def _abstained(abstains: np.ndarray, settings: Monitoring) -> Reason:
+    count, n = int(abstains.sum()), len(abstains)
+    if 0 < count < SMALLEST_SHOWN:
+        told, many = f"fewer than {SMALLEST_SHOWN} patients get no risk", False
+    else:
+        many = count / n >= settings.abstain_share
+        told = f"{count / n:.0%} of the patients get no risk"
+    told += ": too little of what the model reads is recorded, or is plausible" if many else ""
+    return _reason("abstained", None, RETRAIN if many else FINE, told)
+
+
+def _calibration(
+    sites: dict[str, Site], artifact: Artifact, observations: Observations, settings: Monitoring
+) -> list[Reason]:
+    """Level, spread and drift of each outcome's risks: beyond doubt, and beyond a trifle."""
+    period, labels = observations.period, artifact.facts["labels"]
+    found = {name: miscalibration(site) for name, site in sites.items()}
+    drifts = {
+        name: trend(site, None if period is None else period[site.rows])
+        for name, site in sites.items()
+    }
+    # Holm's procedure over all tests.
+    p = {(name, "level"): f[0] for name, f in found.items()}
+    p |= {(name, "trend"): d[0] for name, d in drifts.items() if d is not None}
+    certain = rejected(p, settings.recalibrate_alpha)
+    low, high = settings.slope
+    reasons = []
+    for name, (_, shift, slope) in found.items():
+        told, off = f"risks of {labels[name]} agree with what was observed", False
+        if (name, "level") not in certain:
+            told += ", as far as the number of events tells"
+        elif abs(shift) < settings.intercept and low <= slope <= high:
+            told += ", but for a trifle"
+        else:
+            off = True
+            told = (
+                f"risks of {labels[name]} are too {'low' if shift > 0 else 'high'} by "
+                f"{abs(shift):.2f} in log-odds at the average patient, with slope {slope:.2f}"
+            )
+        reasons.append(_reason("calibration", name, RECALIBRATE if off else FINE, told))
+        last = drifts[name][1] if drifts[name] is not None else 0.0  # type: ignore[index]
+        if (name, "trend") in certain and abs(last) >= settings.intercept:
+            told = (
+                f"risks of {labels[name]} drift over time: in the last period they are too "
+                f"{'low' if last > 0 else 'high'} by {abs(last):.2f} in log-odds more than on "
+                "average"
+            )
+            reasons.append(_reason("trend", name, RECALIBRATE, told))
+    return reasons
+
+
+def rejected(p: dict[Any, float], alpha: float) -> set[Any]:
+    """Hypotheses that Holm's step-down procedure rejects, the closed test of Bonferroni's."""
+    found: set[Any] = set()
+    for i, key in enumerate(sorted(p, key=lambda key: p[key])):
+        if p[key] > alpha / (len(p) - i):
+            break
+        found.add(key)
+    return found
+
+
+def _changes(
+    sites: dict[str, Site], artifact: Artifact, observations: Observations, settings: Monitoring
+) -> list[Reason]:
+    """Therapies or leading findings that mean something else than in training."""
+    families = {
+        "therapies": _therapy_terms(artifact, observations, settings),
+        "findings": _finding_terms(artifact, observations),
+    }
+    p: dict[Any, float] = {}
+    large: dict[Any, dict[str, float]] = {}
+    for name, site in sites.items():
+        k = artifact.model.outcomes.index(name)
+        for family, (terms, names, variance) in families.items():
+            if names:
+                key = name, family
+                p[key], effects = changed_effects(
+                    site, terms[site.rows], names, variance[:, k], settings.effect_sd
+                )
+                large[key] = {n: e for n, e in effects.items() if abs(e) >= settings.changed_effect}
+    reasons = []
+    for name, family in sorted(rejected(p, settings.retrain_alpha)):
+        if large[name, family]:
+            told = ", ".join(f"{n} ({e:+.2f} in log-odds)" for n, e in large[name, family].items())
+            label = artifact.facts["labels"][name]
+            sentence = f"for {label}, {family} mean something else than in training: {told}"
+            reasons.append(_reason(f"changed_{family}", name, RETRAIN, sentence))
+    return reasons
+
+
+_Terms = tuple[np.ndarray, list[str], np.ndarray]
+
+
+def _therapy_terms(artifact: Artifact, observations: Observations, settings: Monitoring) -> _Terms:
+    """0/1 per therapy with enough patients; names; the variance that training left, by outcome.
+
+    The variance is that of the published rate as far as training did not tell of the arm, as in
+    the interval of a risk.
+    """
+    plan, heads = artifact.plan, artifact.model.heads
+    nothing = np.empty((len(observations), 0))
+    if plan.facts is None or plan.therapy is None:
+        return nothing, [], nothing
+    names = plan.facts.names(observations.values[plan.therapy]).astype(str)
+    unique, counts = np.unique(names, return_counts=True)
+    kept = [str(u) for u, c in zip(unique, counts, strict=True) if c >= settings.minimum_group]
+    if not kept:
+        return nothing, [], nothing
+    sd = np.nan_to_num(prior_log_odds(observations.values, plan)[1])
+    variance = np.zeros((len(kept), len(heads)))
+    for i, name in enumerate(kept):
+        for k, head in enumerate(heads):
+            told = sum(v for arm, v in head.information.items() if arm.split(" in ")[0] == name)
+            own = settings.therapy_sd**2 + float(np.mean(sd[names == name, k] ** 2))
+            variance[i, k] = own / (1 + told * own)
+    return np.column_stack([names == k for k in kept]).astype(float), kept, variance
+
+
+def _finding_terms(artifact: Artifact, observations: Observations) -> _Terms:
+    """The leading variables' columns, standardised; missing values at the mean."""
+    leading = artifact.facts["scoring"]["leading"]
+    places = [
+        (j, column.source)
+        for j, column in enumerate(artifact.plan.columns)
+        if column.source in leading and column.level is None
+    ]
+    if not places:
+        return np.empty((len(observations), 0)), [], np.empty((0, 0))
+    columns = [j for j, _ in places]
+    Z = build_matrix(observations.values, artifact.plan)[:, columns]
+    known = ~np.isnan(Z)
+    count = np.maximum(known.sum(axis=0), 1)
+    mean = np.where(known, Z, 0).sum(axis=0) / count
+    sd = np.sqrt(np.where(known, (Z - mean) ** 2, 0).sum(axis=0) / count)
+    scaled = np.where(known, (Z - mean) / np.where(sd > 0, sd, 1), 0.0)
+    variance = np.column_stack(
+        [
+            # Row 0 of the root is the intercept's.
+            (head.uncertainty.root[1:][columns] ** 2).sum(axis=1)
+            * (sd / head.uncertainty.basis.scale[columns]) ** 2
+            for head in artifact.model.heads
+        ]
+    )
+    return scaled, [source for _, source in places], variance
+
+
+def _reason(rule: str, outcome: str | None, calls_for: str, sentence: str) -> Reason:
+    return {"rule": rule, "outcome": outcome, "calls_for": calls_for, "sentence": sentence + "."}

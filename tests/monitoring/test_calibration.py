@@ -1,0 +1,141 @@
+"""Calibration figures against statsmodels and by hand; tests that keep their level."""
+
+import numpy as np
+import pytest
+import statsmodels.api as sm
+from scipy.stats import binomtest
+
+from pipeline.monitoring.calibration import (
+    calibration_by_period,
+    changed_effects,
+    miscalibration,
+    trend,
+)
+from pipeline.monitoring.closed_test import Site, closed_test, fit
+from pipeline.monitoring.verdict import rejected
+
+
+def expit(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def drawn(rng, n, shift=0.0, rate_weight=1.0, deviation_weight=1.0):
+    rate, deviation = rng.normal(-0.5, 0.8, n), rng.normal(0, 0.6, n)
+    truth = shift + rate_weight * rate + deviation_weight * deviation
+    y = (rng.random(n) < expit(truth)).astype(float)
+    return Site(y, rate, deviation, np.arange(n))
+
+
+def test_fit_is_statsmodels():
+    rng = np.random.default_rng(3)
+    site = drawn(rng, 400, 0.4)
+    X = site.design("reweighted")
+    ours = fit(X, site.y, site.offset, precision=np.zeros(3))
+    theirs = sm.GLM(site.y, X, family=sm.families.Binomial(), offset=site.offset).fit()
+    np.testing.assert_allclose(ours.coefficients, theirs.params, atol=1e-7)
+    np.testing.assert_allclose(ours.covariance, theirs.cov_params(), rtol=1e-5)
+    assert ours.log_likelihood == pytest.approx(theirs.llf)
+
+
+def test_separated_data_stay_finite():
+    y = np.repeat([0.0, 1.0], 20)
+    found = fit(np.column_stack([np.ones(40), y - 0.5]), y, np.zeros(40))
+    assert np.isfinite(found.coefficients).all()
+
+
+def test_observed_over_expected_by_hand():
+    # 30 of 100 observed, 20 expected: 1.5, and log(O/E) has variance (1 - 0.3) / 30.
+    y = np.repeat([1.0, 0.0], [30, 70])
+    found = calibration_by_period(y, np.full(100, 0.2), None, 30, 0.95)[0]
+    error = 1.959964 * np.sqrt(0.7 / 30)
+    assert found["oe"]["estimate"] == pytest.approx(1.5)
+    assert found["oe"]["low"] == pytest.approx(1.5 * np.exp(-error), rel=1e-6)
+    assert found["intercept"]["estimate"] == pytest.approx(
+        np.log(0.3 / 0.7) - np.log(0.2 / 0.8), rel=1e-4
+    )
+    assert found["slope"]["estimate"] is None
+
+
+def test_small_periods_are_joined_and_small_groups_hidden():
+    rng = np.random.default_rng(4)
+    y = (rng.random(300) < 0.5).astype(float)
+    period = np.repeat(["2019", "2020", "2021"], [140, 12, 148]).astype(object)
+    names = [p["period"] for p in calibration_by_period(y, np.full(300, 0.5), period, 30, 0.95)]
+    assert names == ["all", "2019", "2020 to 2021"]
+    rare = np.repeat([1.0, 0.0], [9, 291])
+    hidden = calibration_by_period(rare, np.full(300, 0.1), None, 30, 0.95)[0]
+    assert hidden["events"] is None
+    assert "oe" not in hidden
+
+
+@pytest.mark.parametrize(
+    ("world", "expected"),
+    [
+        ({}, "none"),
+        ({"shift": 0.6}, "intercept"),
+        ({"shift": 0.4, "rate_weight": 0.4, "deviation_weight": 0.4}, "intercept and slope"),
+        ({"rate_weight": 1.2, "deviation_weight": 0.1}, "reweighted"),
+    ],
+)
+def test_the_closed_test_finds_the_update_that_the_data_call_for(world, expected):
+    rng = np.random.default_rng(5)
+    chosen = [closed_test({"ge2": drawn(rng, 3000, **world)}, 0.05)[0] for _ in range(20)]
+    assert chosen.count(expected) >= 16, chosen
+
+
+def test_it_updates_a_right_model_no_oftener_than_its_level():
+    rng = np.random.default_rng(6)
+    updated = sum(closed_test({"a": drawn(rng, 200)}, 0.05)[0] != "none" for _ in range(400))
+    assert binomtest(updated, 400, 0.05).pvalue > 0.01 or updated < 20
+
+
+def test_score_test_of_changed_effects_keeps_its_level_with_rare_terms():
+    rng = np.random.default_rng(7)
+    alarms = 0
+    for _ in range(300):
+        site = drawn(rng, 300)
+        terms = (rng.random((300, 3)) < [0.5, 0.15, 0.12]).astype(float)
+        p, _ = changed_effects(site, terms, ["a", "b", "c"], np.zeros(3), 1.0)
+        alarms += p <= 0.05
+    assert binomtest(alarms, 300, 0.05).pvalue > 0.01 or alarms < 15
+
+
+def test_a_changed_effect_is_found_and_named():
+    rng = np.random.default_rng(8)
+    n = 1500
+    site = drawn(rng, n)
+    terms = rng.normal(size=(n, 2))
+    risk = expit(site.offset + 0.9 * terms[:, 1])
+    changed = Site((rng.random(n) < risk).astype(float), site.rate, site.deviation, site.rows)
+    p, effects = changed_effects(changed, terms, ["a", "b"], np.full(2, 0.01), 1.0)
+    assert p < 1e-6
+    assert effects["b"] == pytest.approx(0.9, abs=0.25)
+    assert abs(effects["a"]) < 0.25
+
+
+def test_trend_is_the_line_over_periods():
+    rng = np.random.default_rng(9)
+    n = 6000
+    site, period = drawn(rng, n), rng.integers(2018, 2024, n)
+    risk = expit(site.offset + 0.2 * (period - 2020.5))
+    y = (rng.random(n) < risk).astype(float)
+    drifting = Site(y, site.rate, site.deviation, site.rows)
+    p, last = trend(drifting, period.astype(str).astype(object))
+    assert p < 1e-6
+    assert last == pytest.approx(0.5, abs=0.12)
+    assert trend(site, None) is None
+
+
+def test_miscalibration_gives_shift_and_slope():
+    site = drawn(np.random.default_rng(10), 20_000, -0.5, 0.7, 0.7)
+    p, shift, slope = miscalibration(site)
+    assert p < 1e-9
+    assert slope == pytest.approx(0.7, abs=0.07)
+    centre = site.offset.mean()
+    assert shift == pytest.approx(-0.5 + 0.7 * centre - centre, abs=0.07)
+
+
+def test_holm_by_hand():
+    # 0.01 <= 0.05/3; 0.02 <= 0.05/2; 0.06 > 0.05.
+    assert rejected({"a": 0.02, "b": 0.01, "c": 0.06}, 0.05) == {"a", "b"}
+    assert rejected({"a": 0.02, "b": 0.03, "c": 0.04}, 0.05) == set()

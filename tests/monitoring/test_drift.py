@@ -1,0 +1,58 @@
+"""Sizes and tests of drift, by hand, by SciPy, and on a cohort compared with itself."""
+
+import numpy as np
+import pytest
+from scipy.stats import false_discovery_control
+
+from pipeline.config import Monitoring
+from pipeline.monitoring.drift import adjusted, measure_drift, population_stability, shown_shares
+from pipeline.monitoring.observations import Observations
+
+SETTINGS = Monitoring()
+
+
+def test_psi_of_two_bins_by_hand():
+    # 50:50 against 80:20 is 0.3 ln 1.6 + 0.3 ln 2.5 = 0.4159; chance gives 2 / 100,000.
+    found = population_stability(np.array([5e4, 5e4]), np.array([8e4, 2e4]))
+    assert found == pytest.approx(0.3 * np.log(1.6) + 0.3 * np.log(2.5) - 2e-5, abs=1e-4)
+
+
+def test_psi_of_equal_populations_is_chance_alone():
+    rng = np.random.default_rng(1)
+    p = np.full(10, 0.1)
+    drawn = [
+        population_stability(rng.multinomial(2000, p), rng.multinomial(100, p)) for _ in range(500)
+    ]
+    # Uncorrected it would be about 9 (1/2000 + 1/100) = 0.095, next to the limit of 0.1.
+    assert np.mean(drawn) < 0.04
+
+
+def test_adjusted_p_values_are_benjamini_hochberg_s():
+    p = np.random.default_rng(2).uniform(0, 0.2, 30)
+    np.testing.assert_allclose(adjusted(p), false_discovery_control(p))
+
+
+def test_a_cohort_has_not_drifted_from_itself(artifact, cohort):
+    seen = Observations.of(cohort, artifact, SETTINGS)
+    risks, abstains = seen.score(artifact)
+    risk = np.where(abstains[:, None], np.nan, risks.risk)
+    for entry in measure_drift(seen, artifact, risk, SETTINGS):
+        assert entry["verdict"] in ("none", "not compared"), entry
+
+
+def test_what_is_shifted_is_marked_and_nothing_else(artifact, cohort):
+    shifted = cohort.assign(ldh=cohort["ldh"] * 3, ferritin=np.nan)
+    seen = Observations.of(shifted, artifact, SETTINGS)
+    risks, _ = seen.score(artifact)
+    marked = {
+        (e["kind"], e["name"])
+        for e in measure_drift(seen, artifact, risks.risk, SETTINGS)
+        if e["verdict"] == "large"
+    }
+    assert {("values", "ldh"), ("missing", "ferritin")} <= marked
+    assert {name for kind, name in marked if kind in ("values", "missing")} == {"ldh", "ferritin"}
+
+
+def test_a_single_hidden_share_does_not_follow_from_the_total():
+    assert shown_shares(np.array([80.0, 15.0, 5.0])) == [0.8, None, None]
+    assert shown_shares(np.array([80.0, 20.0, 0.0])) == [0.8, 0.2, 0.0]

@@ -1,0 +1,119 @@
+"""The monitor as a whole: verdicts with their reasons, faults named, nothing of a patient."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pipeline.config import Monitoring
+from pipeline.errors import InputError
+from pipeline.monitoring.monitor import monitor
+from pipeline.monitoring.observations import Observations
+from pipeline.monitoring.report import to_html
+
+SETTINGS = Monitoring()
+
+
+def watch(frame, artifact, settings=SETTINGS):
+    return monitor(Observations.of(frame, artifact, settings), artifact, settings)
+
+
+def test_the_training_cohort_is_fine(artifact, cohort):
+    found = watch(cohort, artifact)
+    assert found["verdict"]["verdict"] == "fine", found["verdict"]
+    assert found["verdict"]["calibration_judged"]
+    assert found["faults"] == []
+
+
+def test_outcomes_that_turn_round_are_not_fine(artifact, cohort):
+    turned = cohort.assign(crs_grade=np.where(cohort["crs_grade"] >= 2, 0, 2))
+    found = watch(turned, artifact)
+    assert found["verdict"]["verdict"] in ("recalibrate", "retrain")
+    assert any(
+        r["outcome"] == "ge2" for r in found["verdict"]["reasons"] if r["calls_for"] != "fine"
+    )
+
+
+def test_a_unit_is_named_and_the_verdict_is_that_of_the_mended_values(artifact, cohort):
+    # 1 mg/dL is 88.4 umol/L of creatinine (molar mass 113.12).
+    found = watch(cohort.assign(creatinine=cohort["creatinine"] * 88.4), artifact)
+    assert [f["variable"] for f in found["faults"]] == ["creatinine"]
+    assert found["faults"][0]["unit"] == "umol/L"
+    assert found["faults"][0]["factor"] == pytest.approx(1 / 88.4, rel=0.01)
+    assert found["verdict"]["verdict"] == "fine"
+    assert "'creatinine' seems to be given in umol/L" in found["verdict"]["sentence"]
+
+
+def test_a_unit_at_one_site_is_named_with_the_site(artifact, cohort):
+    site = cohort["site"].value_counts().index[0]
+    here = cohort["site"] == site
+    found = watch(cohort.assign(crp=cohort["crp"].where(~here, cohort["crp"] / 10)), artifact)
+    assert [(f["variable"], f["place"]) for f in found["faults"]] == [("crp", f"at '{site}'")]
+
+
+def test_a_therapy_never_seen_calls_for_retraining(artifact, cohort):
+    half = np.arange(len(cohort)) % 2 == 0
+    found = watch(cohort.assign(therapy=cohort["therapy"].where(half, "linvoseltamab")), artifact)
+    assert found["verdict"]["verdict"] == "retrain"
+    assert "linvoseltamab" in found["verdict"]["sentence"]
+
+
+def test_without_outcomes_calibration_is_not_judged(artifact, cohort):
+    found = watch(cohort.drop(columns=["crs_grade"]), artifact)
+    assert not found["verdict"]["calibration_judged"]
+    assert "calibration was not judged" in found["verdict"]["sentence"]
+
+
+def test_dates_become_quarters(artifact, cohort):
+    dated = cohort.assign(day=np.where(np.arange(len(cohort)) % 2, "2024-02-03", "2024-11-30"))
+    seen = Observations.of(dated, artifact, Monitoring(period="day"))
+    assert set(seen.period) == {"2024-Q1", "2024-Q4"}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda c: c.head(9), "fewer than 10 patients"),
+        (lambda c: c[["patient_id"]], "none of the model's columns"),
+        (lambda c: c.assign(ldh="canary-7391"), f"{250} values are no numbers"),
+        (lambda c: c.assign(crs_grade="canary-7391"), f"{250} values are no numbers"),
+    ],
+)
+def test_what_cannot_be_watched_is_refused_without_a_value(artifact, cohort, change, message):
+    with pytest.raises(InputError, match=message) as refusal:
+        Observations.of(change(cohort), artifact, SETTINGS)
+    assert "canary" not in str(refusal.value)
+
+
+def test_the_page_holds_itself_and_no_patient(artifact, cohort):
+    marked = cohort.copy()
+    marked["ldh"] = marked["ldh"].where(np.arange(len(cohort)) != 3, 4321.987)
+    found = watch(marked, artifact)
+    page = to_html(found, {"model": "m", "cohort": "c.csv", "date": "2025-01-01"})
+    for text in (page, json.dumps(found)):
+        assert "4321.98" not in text
+        assert not any(patient in text for patient in cohort["patient_id"].head(20))
+    assert "http://" not in page.replace("http://www.w3.org/2000/svg", "")
+    assert "https://" not in page
+    assert found["verdict"]["sentence"].split(":")[0] in page
+
+
+def test_the_command_writes_both_and_ends_with_the_verdict(command, model, cohort, tmp_path):
+    cohort.to_csv(tmp_path / "new.csv", index=False)
+    ended = command(
+        "monitor", "--model", model, "--cohort", tmp_path / "new.csv", "--output", tmp_path / "out"
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.startswith("Fine")
+    told = json.loads((tmp_path / "out" / "monitor.json").read_text(encoding="utf-8"))
+    assert told["verdict"]["verdict"] == "fine"
+    assert (tmp_path / "out" / "monitor.html").is_file()
+
+
+def test_the_command_says_what_is_wrong(command, model, tmp_path):
+    pd.DataFrame({"patient_id": range(30)}).to_csv(tmp_path / "new.csv", index=False)
+    ended = command("monitor", "--model", model, "--cohort", tmp_path / "new.csv")
+    assert ended.returncode == 2
+    assert "holds none of the model's columns" in ended.stderr
+    assert "Traceback" not in ended.stderr
