@@ -25,7 +25,7 @@ class Update:
     alpha : float
         Added to the log-odds.
     rate_weight, deviation_weight : float
-        Not negative: an update may weaken what was learned, never reverse it.
+        Positive: an update may weaken what was learned, never remove or reverse it.
     covariance : tuple of tuple of float, shape (3, 3)
         Of ``alpha`` and the two weights, in the order above.
     patients : int
@@ -36,7 +36,7 @@ class Update:
     alpha: float = 0.0
     rate_weight: float = 1.0
     deviation_weight: float = 1.0
-    covariance: tuple[tuple[float, float, float], ...] = ((0.0, 0.0, 0.0),) * 3
+    covariance: tuple[tuple[float, ...], ...] = ((0.0, 0.0, 0.0),) * 3
     patients: int = 0
 
     def log_odds(self, rate: np.ndarray, deviation: np.ndarray) -> np.ndarray:

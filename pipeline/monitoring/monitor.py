@@ -30,8 +30,7 @@ def monitor(observations: Observations, artifact: Artifact, settings: Monitoring
     """
     faults, mended = unit_faults(observations, artifact, settings)
     risks, given_abstains = observations.score(artifact)
-    risk = np.where(given_abstains[:, None], np.nan, risks.risk)
-    drift = measure_drift(observations, artifact, risk, settings)
+    drift = measure_drift(observations, artifact, risks, settings)
     sound = observations.with_values(mended) if mended else observations
     risks, abstains = sound.score(artifact) if mended else (risks, given_abstains)
     verdict = judge(sound, artifact, abstains, faults, settings)
@@ -44,7 +43,7 @@ def monitor(observations: Observations, artifact: Artifact, settings: Monitoring
         "calibration": {
             outcome: {
                 "label": artifact.facts["labels"][outcome],
-                "periods": _periods(sound, risks.risk, abstains, k, settings),
+                "periods": _periods(sound, risks, abstains, k, settings),
             }
             for k, outcome in enumerate(artifact.model.outcomes)
         },

@@ -11,14 +11,13 @@ import pandas as pd
 
 from pipeline.config import Monitoring
 from pipeline.errors import InputError
-from pipeline.features.matrix import build_matrix, prior_log_odds, values_of
+from pipeline.features.encoder import Encoder
+from pipeline.features.matrix import build_matrix, prior_log_odds
 from pipeline.model.artifact import Artifact
 from pipeline.model.head import SMALLEST_SHOWN
-from pipeline.model.predict import predict
-from pipeline.model.risk_model import Risks
 from pipeline.monitoring.closed_test import Site
-from pipeline.serving.records import typed_records
-from pipeline.serving.rules import judge_rows
+from pipeline.serving.frames import inputs_of_frame
+from pipeline.serving.scorer import Scorer
 
 
 @dataclass(frozen=True)
@@ -69,24 +68,24 @@ class Observations:
                 expected="a cohort: of so few nothing may be told",
             )
         try:
-            records = typed_records(frame, artifact.dictionary)
+            values = _values(frame, artifact)
         except InputError as error:
             raise InputError(
                 error.problem, file=file, column=error.column, expected=error.expected,
                 mend=error.mend,
             ) from None  # fmt: skip
         return cls(
-            values_of(records, artifact.plan),
+            values,
             _observed(frame, artifact, file),
             _periods(frame, settings.period),
             _texts(frame, settings.site),
         )
 
-    def score(self, artifact: Artifact) -> tuple[Risks, np.ndarray]:
-        """Risks, and who gets none by the rules of serving, shape (n,)."""
-        with np.errstate(invalid="ignore", over="ignore"):
-            risks = predict(artifact, self.values)
-        return risks, judge_rows(artifact, self.values, risks)[0]
+    def score(self, artifact: Artifact) -> tuple[np.ndarray, np.ndarray]:
+        """Risks as served, NaN where there is none, (n, outcomes); who abstains, shape (n,)."""
+        scored = Scorer(artifact).predict(pd.DataFrame(self.values), reasons=False)
+        risks = scored[[f"risk_{outcome}" for outcome in artifact.model.outcomes]].to_numpy()
+        return risks, (scored["status"] == "abstain").to_numpy()
 
     def sites(self, artifact: Artifact, usable: np.ndarray) -> dict[str, Site]:
         """Per outcome, the patients with a risk and a known outcome, as the closed test reads them.
@@ -110,6 +109,16 @@ class Observations:
     def with_values(self, changed: dict[str, np.ndarray]) -> Self:
         """The same patients with some variables mended."""
         return replace(self, values=self.values | changed)
+
+
+def _values(frame: pd.DataFrame, artifact: Artifact) -> dict[str, np.ndarray]:
+    encoder = Encoder(artifact.plan)
+    inputs = inputs_of_frame(frame, artifact.dictionary, encoder)
+    values = {name: inputs.numbers[:, i] for i, name in enumerate(encoder.numbers)}
+    for name, codes in inputs.codes.items():
+        # Position -1, the missing value's code, is the None at the end.
+        values[name] = np.array([*inputs.levels[name], None], dtype=object)[codes]
+    return values
 
 
 def _observed(frame: pd.DataFrame, artifact: Artifact, file: Path | None) -> np.ndarray:

@@ -23,15 +23,22 @@ def store_stands(uri: str) -> bool:
     return not uri.startswith(_SQLITE) or Path(uri.removeprefix(_SQLITE)).is_file()
 
 
-def fetch_model(uri: str) -> Path:
+def fetch_model(uri: str, store: str | None = None) -> Path:
     """Bring a registered model here, and return its model folder.
+
+    Parameters
+    ----------
+    uri : str
+        Such as ``models:/crs-risk@champion``.
+    store : str, optional
+        Of the tracking store; by default the one of a run with default settings.
 
     Raises
     ------
     InputError
         Where the registry has no such model.
     """
-    store = tracking_uri(Path(DEFAULT_STORE))
+    store = store or tracking_uri(Path(DEFAULT_STORE))
     nothing = InputError(
         f"no model at '{uri}'",
         expected="an address such as models:/crs-risk@champion",

@@ -49,9 +49,14 @@ class Compiled:
         self._fitted = [(k, h.deviation) for k, h in enumerate(model.heads) if h.deviation]
         self._boosters = [Booster.of(deviation.trees.text) for _, deviation in self._fitted]
         B = np.array([[h.b[j] for h in model.heads] for j, _ in self._fitted])
-        self._B = B.reshape(len(self._fitted), len(model.heads))
-        self._fold_learners()
+        updates = [head.update for head in model.heads]
+        self._rate_weight = np.array([update.rate_weight for update in updates])
+        self._deviation_weight = np.array([update.deviation_weight for update in updates])
+        self._updated = [k for k, update in enumerate(updates) if update.kind != "none"]
+        # What an update makes of the deviations goes into their weights.
+        self._B = B.reshape(len(self._fitted), len(model.heads)) * self._deviation_weight
         self._fold_priors()
+        self._fold_learners()
         self._fold_sources([plan.sources.index(c.source) for c in plan.columns])
 
     def risks(self, encoded: Encoded) -> Risks:
@@ -94,10 +99,16 @@ class Compiled:
         by_learner = trees @ self._B, lines[:, :K], lines[:, K : 2 * K]
         mean = (by_learner[0] + by_learner[1] + by_learner[2]) / 3
         own_rate = np.nan_to_num(Z[:, self._effect_columns]) @ self._effects
-        each = prior + own_rate + self._a + mean
+        each = self._rate_weight * prior + own_rate + self._a + mean
         disagreement = sum((part - mean) ** 2 for part in by_learner) / 2
         posterior = np.add.reduceat(lines[:, 2 * K :] ** 2, self._root_starts, axis=1)
-        spread = self._reach * np.sqrt(posterior + disagreement + prior_variance)
+        variance = posterior + disagreement + prior_variance
+        for k in self._updated:
+            update = self._heads[k].update
+            deviation = mean[:, k] / update.deviation_weight
+            rate = (each[:, k] - mean[:, k] - update.alpha) / update.rate_weight
+            variance[:, k] += update.sd(rate, deviation) ** 2
+        spread = self._reach * np.sqrt(variance)
         log_odds, bound_by = self._capped(each)
         low, high = each - spread, each + spread
         if bound_by is None:
@@ -134,7 +145,7 @@ class Compiled:
         if curved is not None:
             parts += (curved[:, None, :] * self._own_curved) @ self._source_of_curve
         parts -= self._centres
-        parts[:, :, -1] = prior - self._prior_mean
+        parts[:, :, -1] = self._rate_weight * (prior - self._prior_mean)
         rows = np.arange(len(Z))[:, None]
         return self._base[bound_by], parts[rows, bound_by].transpose(0, 2, 1)
 
@@ -183,10 +194,11 @@ class Compiled:
 
     def _rates(self, published: np.ndarray, sd: np.ndarray, told: np.ndarray) -> np.ndarray:
         # The published rate's variance enters as far as training did not tell of the arm.
+        own = self._rate_weight * sd
         return np.array(
             [
                 np.where(self._is_published, published, self._base_rate),
-                np.where(self._is_published, sd**2 / (1 + told * sd**2), 0.0),
+                np.where(self._is_published, own**2 / (1 + told * own**2), 0.0),
             ]
         )
 
@@ -199,7 +211,8 @@ class Compiled:
         constants = np.zeros(2 * K)
         own_straight, own_curved = np.zeros((K, width)), np.zeros((K, len(curves)))
         centres = np.zeros((K, width))
-        base = np.array([head.prior.mean + head.a for head in self._heads])
+        means = np.array([head.prior.mean for head in self._heads])
+        base = self._rate_weight * means + self._a
         for j, (_, deviation) in enumerate(self._fitted):
             expected = self._boosters[j].contributions(np.zeros((1, width)))[0, -1]
             base += self._B[j] / 3 * expected
@@ -214,7 +227,8 @@ class Compiled:
                 base += self._B[j] / 3 * learner.intercept
         roots, shifts = [], []
         for head in self._heads:
-            basis, root = head.uncertainty.basis, head.uncertainty.root
+            basis = head.uncertainty.basis
+            root = head.update.deviation_weight * head.uncertainty.root
             scaled = root[1:] / basis.scale[:, None]
             roots.append(scaled)
             shifts.append(root[0] - basis.centre @ scaled)
@@ -258,12 +272,13 @@ class Compiled:
 
     def _fold_priors(self) -> None:
         heads = self._heads
-        self._a = np.array([head.a for head in heads])
+        self._a = np.array([h.update.alpha + h.update.rate_weight * h.a for h in heads])
         self._is_published = np.array([head.prior.kind == "published" for head in heads])
         self._base_rate = np.array([head.prior.base_rate or 0.0 for head in heads])
         self._prior_mean = np.array([head.prior.mean for head in heads])
         width = len(self._imputer.centre)
         effects = np.array([head.therapy_effects or [0.0] * width for head in heads]).T
+        effects = effects * self._rate_weight
         self._effect_columns = np.flatnonzero(effects.any(axis=1))
         self._effects = effects[self._effect_columns]
 

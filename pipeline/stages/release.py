@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Mapping
-from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -179,10 +178,11 @@ def _entry(job: Job, gate: Mapping[str, Any]) -> Entry:
 
 def _digests(register: Path, run: Path) -> dict[str, str]:
     """Digests of the settings and of the model, as one text each."""
-    model = "".join(file_digest(path) for path in sorted((run / "train" / "model").iterdir()))
+    from pipeline.registry.champion import model_digest
+
     return {
         "config_sha256": file_digest(register / "config.json"),
-        "model_sha256": sha256(model.encode()).hexdigest(),
+        "model_sha256": model_digest(run / "train" / "model"),
     }
 
 

@@ -1,11 +1,14 @@
 """The fast path against the plain one: the matrix to the bit, risks and reasons to 1e-12."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from pipeline.features.encoder import Encoder
 from pipeline.features.matrix import build_matrix, prior_log_odds, values_of
 from pipeline.model.predict import predict_with_reasons
+from pipeline.model.update import Update
 from pipeline.serving.compiled import Compiled
 from pipeline.serving.frames import inputs_of_frame
 
@@ -46,8 +49,17 @@ def test_the_prior_is_the_same(both):
     np.testing.assert_array_equal(np.array([a.sd for a in encoded.arms])[encoded.arm], sd)
 
 
-def test_risks_and_reasons_are_the_same(both):
+UPDATED = Update(
+    "reweighted", -0.3, 0.8, 0.5, ((0.05, 0.01, 0), (0.01, 0.02, 0), (0, 0, 0.03)), 150
+)
+
+
+@pytest.mark.parametrize("update", [Update(), UPDATED], ids=["as trained", "recalibrated"])
+def test_risks_and_reasons_are_the_same(both, update):
     artifact, values, encoded = both
+    first, *others = artifact.model.heads
+    heads = (replace(first, update=update), *others)
+    artifact = replace(artifact, model=replace(artifact.model, heads=heads))
     expected = predict_with_reasons(artifact, values)
     risks, base, parts = Compiled(artifact).risks_with_reasons(encoded)
     for name in ("risk", "low", "high", "prior"):
