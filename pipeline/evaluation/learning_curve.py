@@ -309,8 +309,8 @@ def _law(
 ) -> dict[str, Any]:
     if len(usable) < FEWEST_SIZES:
         return {
-            "reason": f"only {len(usable)} training sizes had enough events throughout, "
-            f"{FEWEST_SIZES} are needed"
+            "reason": f"{FEWEST_SIZES} training sizes with enough events throughout are needed, "
+            f"found {len(usable)}"
         }
     at, values = sizes[usable], losses[:, usable]
     values = values[np.isfinite(values).all(axis=1)]

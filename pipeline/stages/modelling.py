@@ -117,7 +117,7 @@ def transport(job: Job) -> str:
     auroc = sites["summary"]["auroc"]
     line = f"{auroc['units']} sites: {config.primary_outcome} AUROC {_interval(auroc)}"
     if auroc["estimate"] is None:
-        return line
+        return f"{line}, {auroc['reason']}"
     ends = f"{auroc['prediction_low']:.2f} to {auroc['prediction_high']:.2f}"
     return f"{line}, prediction interval {ends}"
 

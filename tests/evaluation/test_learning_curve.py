@@ -92,7 +92,7 @@ def test_too_few_sizes_give_no_law(curve):
     found, *_ = judge(600, columns=3)
     part = found["outcomes"]["event"]
     assert [p["n"] for p in part["points"]] == [120, 240, 480]
-    assert "4 are needed" in part["law"]["reason"]
+    assert "are needed, found 3" in part["law"]["reason"]
     assert "not estimated" in part["sentence"]
 
 
