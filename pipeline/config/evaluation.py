@@ -70,6 +70,9 @@ class Evaluation(Section):
     interval_level: float = Field(default=0.95, gt=0, lt=1)
     thresholds: dict[str, list[Annotated[float, Field(gt=0, lt=1)]]] = Field(default_factory=dict)
     net_benefit: tuple[float, float] = (0.01, 0.60)
+    coverage_levels: list[Annotated[float, Field(gt=0, lt=1)]] = Field(
+        default_factory=lambda: [0.80, 0.90, 0.95]
+    )
     therapy_only_sd: float = Field(default=0.25, gt=0)
     subgroups: Subgroups = Field(default_factory=Subgroups)
     minimum_cell: int = Field(default=10, ge=1)

@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from pipeline.evaluation.logistic import fit_logistic
+from pipeline.evaluation.logistic import WEAK_SD, fit_logistic
 from pipeline.evaluation.overall import log_odds
 from pipeline.model.splines import curved_parts, place_knots
 
@@ -63,6 +63,48 @@ def calibration_slope(observed: np.ndarray, risk: np.ndarray, weights: np.ndarra
         return np.full(len(weights), np.nan)
     design = np.column_stack([np.ones(len(risk)), predicted])
     return _fits(design, observed, weights, ideal=np.array([0.0, 1.0]))[:, 1]
+
+
+def calibration_slope_within(
+    observed: np.ndarray, risk: np.ndarray, strata: np.ndarray, weights: np.ndarray
+) -> np.ndarray:
+    """Return the slope on the predicted log-odds among patients of one stratum, pooled.
+
+    Logistic regression with an intercept for each stratum, so that only differences between
+    patients on one therapy count: the pooled slope is held near one by the therapies' rates
+    however wrong the risks are within them. Deviations of the intercepts from the predicted
+    mean have a weak normal prior, which keeps a stratum without events in a replicate finite.
+
+    Parameters
+    ----------
+    observed, risk, weights
+        As in `calibration_slope`.
+    strata : ndarray of int, shape (n,)
+        Negative where unknown, which leaves the patient out, as do strata of one class.
+
+    Returns
+    -------
+    ndarray, shape (B,)
+        NaN where risks do not vary within strata or separate the classes.
+    """
+    known = strata >= 0
+    codes = np.unique(strata[known], return_inverse=True)[1]
+    events, size = np.bincount(codes, weights=observed[known]), np.bincount(codes)
+    kept = np.flatnonzero(known)[((events > 0) & (events < size))[codes]]
+    if not len(kept):
+        return np.full(len(weights), np.nan)
+    codes = np.unique(strata[kept], return_inverse=True)[1]
+    predicted = log_odds(risk[kept])
+    middle = (np.bincount(codes, weights=predicted) / np.bincount(codes))[codes]
+    inside = predicted - middle
+    if np.ptp(inside) < 1e-9:
+        return np.full(len(weights), np.nan)
+    design = np.column_stack([inside, codes[:, None] == np.arange(codes.max() + 1)])
+    precision = np.full(design.shape[1], WEAK_SD**-2)
+    precision[0] = 0.0
+    ideal = np.zeros(design.shape[1])
+    ideal[0] = 1.0
+    return _fits(design, observed[kept], weights[:, kept], middle, ideal, precision)[:, 0]
 
 
 def observed_expected(observed: np.ndarray, risk: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -193,15 +235,17 @@ def _fits(
     weights: np.ndarray,
     offset: np.ndarray | None = None,
     ideal: np.ndarray | None = None,
+    precision: np.ndarray | None = None,
 ) -> np.ndarray:
     """Fit under all weights, starting from the fit to the data, and that from the ideal."""
     everyone = np.ones((1, len(observed)))
-    start = fit_logistic(design, observed, everyone, offset, start=ideal)[0]
+    start = fit_logistic(design, observed, everyone, offset, precision, ideal)[0]
     fits = fit_logistic(
         design,
         observed,
         weights.astype(np.float32),
         offset,
+        precision,
         start=start if np.isfinite(start).all() else ideal,
         tolerance=REPLICATE_TOLERANCE,
     )

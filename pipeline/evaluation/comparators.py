@@ -12,13 +12,10 @@ import numpy as np
 import pandas as pd
 
 from pipeline.cohort.dictionary import Dictionary
-from pipeline.evaluation.logistic import fit_logistic
+from pipeline.evaluation.logistic import WEAK_SD, fit_logistic
 from pipeline.evaluation.suppression import suppressed
 from pipeline.features.scores import BY_NAME, compute, inputs_of, unit_factor
 
-# Standard deviation of a weak normal prior, in log-odds: the data overrule it, and it keeps a
-# fit finite in a fold without events or with separated classes.
-WEAK_SD = 2.5
 # EASIX and its variant with CRP are proposed for CRS; CAR-HEMATOTOX, for blood counts after
 # CAR-T cells, is in the same hands and built from the same laboratory values.
 COMPARATOR_SCORES = ("easix", "m_easix", "car_hematotox")

@@ -62,6 +62,11 @@ def definition(
         "scaled_brier": "1 - Brier / Brier of the prevalence",
         "calibration_intercept": "intercept with the predicted log-odds as offset; ideal 0",
         "calibration_slope": "slope on the predicted log-odds with a free intercept; ideal 1",
+        "calibration_slope_within_therapy": (
+            "slope on the predicted log-odds with an intercept for each therapy: only differences "
+            "between patients on one therapy count; ideal 1. An intercept within therapy is one "
+            "number for each therapy, and no single figure"
+        ),
         "ici": (
             "mean distance (e50, e90: quantiles) of the risks from the flexible calibration "
             "curve, a logistic regression on a restricted cubic spline of the predicted log-odds; "
@@ -77,6 +82,10 @@ def definition(
             "groups are looked at, and some will stand out by chance"
         ),
         "subgroups_not_in_cohort": absent,
+        "net_benefit_classification": (
+            "what an alert at each threshold of the decision curve would mean; null where one of "
+            f"the four cells of alert by outcome holds fewer than {settings.minimum_cell} patients"
+        ),
         "clipped": f"risks nearer to 0 or 1 than {SMALLEST_RISK:g}, moved there for log-loss and "
         "calibration only; counted as patients, over all models",
         "suppression": f"counts under {settings.minimum_cell}, and what would reveal them, "

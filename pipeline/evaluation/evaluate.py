@@ -12,7 +12,7 @@ import pandas as pd
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from pipeline.config import Evaluation
-from pipeline.evaluation.bootstrap import Replicates, replicates, summaries, summary
+from pipeline.evaluation.bootstrap import Replicates, replicates, summaries
 from pipeline.evaluation.classification import (
     classification_figures,
     count_alerts,
@@ -32,16 +32,12 @@ from pipeline.evaluation.subgroups import hidden_cells, subgroup_tables
 from pipeline.evaluation.suppression import unless_small
 from pipeline.evaluation.tables import (
     band,
+    classification_bands,
     curve_table,
     group_table,
     threshold_table,
 )
-from pipeline.evaluation.truth import (
-    calibration_to_truth,
-    distance_to_truth,
-    interval_coverage,
-    oracle,
-)
+from pipeline.evaluation.truth_table import truth_measures, truth_table
 from pipeline.evaluation.utility import net_benefit, net_benefit_of_all
 
 COMPARED = ("log_loss", "brier", "auroc", "auroc_within_therapy")
@@ -99,16 +95,16 @@ def evaluate(
         tasks.append(
             joblib.delayed(_evaluate_outcome)(
                 data,
-                _codes(therapy, data.patient_id),
+                *_coded(therapy, data.patient_id),
                 # Rows without a site are one site of their own.
-                _codes(cluster, data.patient_id),
+                _coded(cluster, data.patient_id)[0],
                 settings,
                 settings.thresholds.get(outcome, []),
                 seed,
                 _true_risk(truth, outcome, data.patient_id),
                 groupings,
                 hidden[outcome],
-                _codes(persons, data.patient_id),
+                _coded(persons, data.patient_id)[0],
             )
         )
     with joblib.parallel_config("loky", inner_max_num_threads=1):
@@ -122,6 +118,7 @@ def evaluate(
 def _evaluate_outcome(
     data: OutOfFold,
     strata: np.ndarray | None,
+    names: list[str],
     clusters: np.ndarray | None,
     settings: Evaluation,
     thresholds: list[float],
@@ -188,9 +185,17 @@ def _evaluate_outcome(
                 for name, values in benefit.items()
                 if name != "model"
             },
+            "classification": classification_bands(
+                drawn["grid"],
+                smallest_cell(data.observed, data.risks["model"], grid),
+                level,
+                minimum,
+            ),
         },
         "subgroups": groups,
-        "truth": None if truth is None else _truth(drawn, data.risks, level),
+        "truth": None
+        if truth is None
+        else truth_table(drawn, list(data.risks), strata, names, level, minimum),
     }
 
 
@@ -252,46 +257,15 @@ def _measures(
 
     measures: dict[str, Callable[[np.ndarray], Replicates]] = {
         "alerts": lambda w: classification_figures(count_alerts(y, risks["model"], thresholds, w)),
+        "grid": lambda w: classification_figures(count_alerts(y, risks["model"], grid, w)),
         "net_benefit": benefits,
     }
     for name, risk in risks.items():
         at = curve_at if name == "model" else None
         measures[f"models.{name}"] = partial(performance, y, risk, strata, curve_at=at)
     if truth is not None:
-        measures["oracle"] = partial(oracle, y, truth, strata)
-        measures["calibration_to_truth"] = partial(calibration_to_truth, truth, risks["model"])
-        for name, risk in risks.items():
-            measures[f"truth.{name}"] = partial(distance_to_truth, truth, risk)
-        if data.interval is not None:
-            measures["coverage"] = partial(interval_coverage, truth, *data.interval)
+        measures |= truth_measures(data, truth, strata)
     return measures
-
-
-def _truth(
-    drawn: dict[str, Replicates], risks: dict[str, np.ndarray], level: float
-) -> dict[str, Any]:
-    below = {
-        name: {
-            k: drawn["oracle"][k] - drawn[f"models.{name}"][k]
-            for k in ("auroc", "auroc_within_therapy")
-        }
-        for name in risks
-    }
-    return {
-        "oracle": summaries(drawn["oracle"], level, UNDEFINED),
-        "models": {
-            name: {
-                **summaries(drawn[f"truth.{name}"], level, UNDEFINED),
-                **{
-                    f"{figure}_below_oracle": summary(gap, level, "the model or oracle has none")
-                    for figure, gap in below[name].items()
-                },
-            }
-            for name in risks
-        },
-        "calibration": summaries(drawn["calibration_to_truth"], level, UNDEFINED),
-        "interval": summaries(drawn["coverage"], level, UNDEFINED) if "coverage" in drawn else None,
-    }
 
 
 def _threshold_grid(ends: tuple[float, float]) -> np.ndarray:
@@ -300,10 +274,12 @@ def _threshold_grid(ends: tuple[float, float]) -> np.ndarray:
     return np.round(ends[0] + NET_BENEFIT_STEP * np.arange(count), 10)
 
 
-def _codes(labels: pd.Series | None, patients: np.ndarray) -> np.ndarray | None:
+def _coded(labels: pd.Series | None, patients: np.ndarray) -> tuple[np.ndarray | None, list[str]]:
+    """Labels as numbers from 0, -1 where missing, and what they stand for."""
     if labels is None:
-        return None
-    return pd.factorize(aligned(labels, patients), sort=True)[0]
+        return None, []
+    codes, names = pd.factorize(aligned(labels, patients), sort=True)
+    return codes, [str(name) for name in names]
 
 
 def _true_risk(truth: pd.DataFrame | None, outcome: str, patients: np.ndarray) -> np.ndarray | None:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+# Standard deviation of a weak normal prior, in log-odds: the data overrule it, and it keeps a
+# fit finite in a fold without events or with separated classes.
+WEAK_SD = 2.5
 MAXIMUM_STEPS = 25
 # A step that moves a log-odds by more than this overshoots; it is shortened.
 LONGEST_STEP = 5.0

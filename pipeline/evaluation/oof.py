@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Self
@@ -10,8 +11,9 @@ import numpy as np
 import pandas as pd
 
 KEYS = ("patient_id", "repeat", "fold", "outcome", "observed")
-# Interval of the model's risk, where it was recorded.
-INTERVAL = ("low", "high")
+# Ends of the model's risk interval, where they were recorded: at the level that is served, and
+# at further levels in per cent, such as low_80.
+INTERVAL = re.compile(r"(low|high)(_[0-9.]+)?")
 
 
 @dataclass(frozen=True)
@@ -25,8 +27,9 @@ class OutOfFold:
     folds : ndarray of int, shape (repeats, n)
     risks : dict of ndarray, shape (repeats, n)
         By model. Every model has a risk for every patient.
-    interval : tuple of ndarray, shape (repeats, n), or None
-        Lower and upper end of the model's risk.
+    intervals : dict of tuple of ndarray, shape (repeats, n)
+        Lower and upper end of the model's risk by level, in per cent; ``served`` is the
+        interval that goes with every prediction.
     abstained : int
         Patients to whom the model gives no risk; they are in none of the arrays.
     """
@@ -35,7 +38,7 @@ class OutOfFold:
     observed: np.ndarray
     folds: np.ndarray
     risks: dict[str, np.ndarray]
-    interval: tuple[np.ndarray, np.ndarray] | None
+    intervals: dict[str, tuple[np.ndarray, np.ndarray]]
     abstained: int
 
     def part(self, rows: np.ndarray) -> Self:
@@ -46,7 +49,9 @@ class OutOfFold:
             observed=self.observed[rows],
             folds=self.folds[:, rows],
             risks={name: risk[:, rows] for name, risk in self.risks.items()},
-            interval=self.interval and (self.interval[0][:, rows], self.interval[1][:, rows]),
+            intervals={
+                k: (low[:, rows], high[:, rows]) for k, (low, high) in self.intervals.items()
+            },
         )
 
     def constant_within_folds(self, model: str, strata: np.ndarray | None = None) -> bool:
@@ -147,7 +152,7 @@ def read_outcome(oof: pd.DataFrame, outcome: str) -> OutOfFold:
     observed = grid("observed")
     if (observed != observed[0]).any() or not np.isin(observed, (0, 1)).all():
         raise ValueError(f"outcome '{outcome}': observed must be 0 or 1, the same in every repeat")
-    columns = [c for c in oof.columns if c not in KEYS and c not in INTERVAL]
+    columns = [c for c in oof.columns if c not in KEYS and not INTERVAL.fullmatch(c)]
     risks = {name: grid(name) for name in columns}
     for name, risk in risks.items():
         if ((risk < 0) | (risk > 1)).any():
@@ -159,9 +164,14 @@ def read_outcome(oof: pd.DataFrame, outcome: str) -> OutOfFold:
         observed=observed[0, kept],
         folds=grid("fold")[:, kept].astype(int),
         risks={name: risk for name, risk in risks.items() if np.isfinite(risk).all()},
-        interval=(grid("low")[:, kept], grid("high")[:, kept])
-        if set(INTERVAL) <= set(oof.columns)
-        else None,
+        intervals={
+            column.removeprefix("low").removeprefix("_") or "served": (
+                grid(column)[:, kept],
+                grid(column.replace("low", "high", 1))[:, kept],
+            )
+            for column in oof.columns
+            if INTERVAL.fullmatch(column) and column.startswith("low")
+        },
         abstained=int((~kept).sum()),
     )
 

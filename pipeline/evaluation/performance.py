@@ -9,6 +9,7 @@ import numpy as np
 from pipeline.evaluation.calibration import (
     calibration_intercept,
     calibration_slope,
+    calibration_slope_within,
     curve_distances,
     flexible_curve,
     observed_expected,
@@ -25,14 +26,22 @@ UNDEFINED = {
     "scaled_brier": "one class only",
     "calibration_intercept": "one class only",
     "calibration_slope": "one class only, or risks that separate the classes",
+    "calibration_slope_within_therapy": "no therapy has patients of both classes, or risks that "
+    "separate them",
     "ici": "one class only, or the curve cannot be fitted",
     "e50": "one class only, or the curve cannot be fitted",
     "e90": "one class only, or the curve cannot be fitted",
 }
 # Figures of ranking, which risks that are constant within folds do not have.
-RANKING = ("auroc", "auroc_within_therapy", "auprc", "calibration_slope")
-# The one that risks that are constant within therapy and fold do not have.
-RANKING_WITHIN = ("auroc_within_therapy",)
+RANKING = (
+    "auroc",
+    "auroc_within_therapy",
+    "auprc",
+    "calibration_slope",
+    "calibration_slope_within_therapy",
+)
+# Those that risks that are constant within therapy and fold do not have.
+RANKING_WITHIN = ("auroc_within_therapy", "calibration_slope_within_therapy")
 FIGURES = (
     "auroc",
     "auroc_within_therapy",
@@ -42,6 +51,7 @@ FIGURES = (
     "log_loss",
     "calibration_intercept",
     "calibration_slope",
+    "calibration_slope_within_therapy",
     "observed_expected",
     "ici",
     "e50",
@@ -135,4 +145,7 @@ _FUNCTIONS = {
     "observed_expected": observed_expected,
 }
 # Within therapies: these read the strata too.
-_WITHIN = {"auroc_within_therapy": concordance_within}
+_WITHIN = {
+    "auroc_within_therapy": concordance_within,
+    "calibration_slope_within_therapy": calibration_slope_within,
+}

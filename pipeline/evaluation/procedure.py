@@ -25,6 +25,7 @@ from pipeline.features.faults import faulty_predictors
 from pipeline.features.plan import FeaturePlan
 from pipeline.model.fitting import fit_risk_model
 from pipeline.model.patients import Patients
+from pipeline.model.risk_model import Risks
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,8 @@ class Procedure:
     model : ModelSettings
     therapy_only_sd : float
         How far the therapy-only comparator may leave the published rates, in log-odds.
+    coverage_levels : tuple of float
+        Further levels at which the risk interval is recorded.
     decide_by_cohort : bool
         Whether enough patients are there to fit anything is decided once for the cohort, or
         (False) anew for the training rows, as if there were no others.
@@ -62,6 +65,7 @@ class Procedure:
     audit: Audit
     model: ModelSettings
     therapy_only_sd: float
+    coverage_levels: tuple[float, ...] = ()
     decide_by_cohort: bool = True
 
     @classmethod
@@ -84,6 +88,7 @@ class Procedure:
             config.audit,
             config.model,
             config.evaluation.therapy_only_sd,
+            tuple(config.evaluation.coverage_levels),
         )
 
     def __call__(
@@ -97,9 +102,15 @@ class Procedure:
         train, test = patients.part(train_rows), patients.part(test_rows)
         whole = self.patients.Y if self.decide_by_cohort else None
         model = fit_risk_model(train, self.model, seed, whole=whole)
-        level = self.model.interval_level
-        found = model.predict(test.Z, test.published, test.published_sd, test.arms, level)
+
+        def predict(level: float) -> Risks:
+            return model.predict(test.Z, test.published, test.published_sd, test.arms, level)
+
+        found = predict(self.model.interval_level)
         risks = {"model": found.risk, "low": found.low, "high": found.high}
+        for level in self.coverage_levels:
+            found = predict(level)
+            risks |= {f"low_{100 * level:g}": found.low, f"high_{100 * level:g}": found.high}
         risks["therapy_only"] = np.column_stack(
             [self._therapy_only(train, test, k) for k in range(len(train.outcomes))]
         )

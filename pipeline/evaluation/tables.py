@@ -93,6 +93,31 @@ def threshold_table(
     ]
 
 
+def classification_bands(
+    figures: dict[str, np.ndarray], smallest: np.ndarray, level: float, minimum: int
+) -> dict[str, dict[str, list[float | None]]]:
+    """Return sensitivity, PPV and others along a grid of thresholds, each with its band.
+
+    Parameters
+    ----------
+    figures : dict of ndarray, shape (1 + replicates, k)
+    smallest : ndarray of int, shape (k,)
+        Smallest of the four cells of alert by outcome at each threshold: where it is small,
+        or the figure undefined, None stands.
+    level : float
+    minimum : int
+    """
+    nothing = {"estimate": None, "low": None, "high": None}
+    bands: dict[str, dict[str, list[float | None]]] = {}
+    for name, values in figures.items():
+        points = [
+            summary(values[:, k], level) if cell >= minimum else nothing
+            for k, cell in enumerate(smallest)
+        ]
+        bands[name] = {end: [point[end] for point in points] for end in nothing}
+    return bands
+
+
 def band(values: np.ndarray, level: float) -> dict[str, list[float]]:
     """Return a curve with its band; values of shape (1 + replicates, k), all defined."""
     low, high = np.quantile(values[1:], [(1 - level) / 2, (1 + level) / 2], axis=0)

@@ -102,3 +102,30 @@ def interval_coverage(
         "coverage": weighted_mean(inside, weights),
         "mean_width": weighted_mean((high - low).mean(axis=0), weights),
     }
+
+
+def coverage_by_therapy(
+    truth: np.ndarray, low: np.ndarray, high: np.ndarray, strata: np.ndarray, weights: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Return how often the interval holds the true risk, for each therapy.
+
+    An interval may be right for nine in ten patients on the whole and miss a whole therapy.
+
+    Parameters
+    ----------
+    truth, low, high, weights
+        As in `interval_coverage`.
+    strata : ndarray of int, shape (n,)
+        Therapy of each patient, negative where unknown.
+
+    Returns
+    -------
+    dict of ndarray, shape (B, therapies)
+        ``coverage``; NaN in replicates without a patient of the therapy.
+    """
+    inside = ((low <= truth) & (truth <= high)).mean(axis=0)
+    member = (strata[:, None] == np.arange(strata.max(initial=0) + 1)).astype(float)
+    patients = weights @ member
+    covered = weights @ (member * inside[:, None])
+    share = np.full(patients.shape, np.nan)
+    return {"coverage": np.divide(covered, patients, out=share, where=patients > 0)}

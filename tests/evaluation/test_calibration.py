@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import statsmodels.api as sm
 from scipy.optimize import brentq
 from scipy.special import expit, logit
 from sklearn.linear_model import LogisticRegression
@@ -7,6 +8,7 @@ from sklearn.linear_model import LogisticRegression
 from pipeline.evaluation.calibration import (
     calibration_intercept,
     calibration_slope,
+    calibration_slope_within,
     curve_distances,
     flexible_curve,
     observed_expected,
@@ -138,3 +140,55 @@ def test_groups_hold_everyone_once_and_ties_together():
     assert sum(g["events"] for g in groups) == observed.sum()
     assert groups[0]["n"] == 40
     assert np.all(np.diff([g["predicted"] for g in groups]) > 0)
+
+
+def test_slope_within_strata_is_statsmodels_with_an_intercept_for_each():
+    rng = np.random.default_rng(8)
+    n = 3000
+    strata = rng.integers(0, 5, n)
+    score = rng.normal(size=n)
+    risk = expit(np.array([-2, -1, 0, 1, 1.5])[strata] + score)
+    observed = (
+        rng.random(n) < expit(np.array([-1.5, -1, 0.3, 1, 1])[strata] + 0.6 * score)
+    ).astype(float)
+    dummies = (strata[:, None] == np.arange(5)).astype(float)
+    design = np.column_stack([logit(risk), dummies])
+    expected = sm.Logit(observed, design).fit(disp=0)
+    found = calibration_slope_within(observed, risk, strata, np.ones((1, n)))
+    # The weak prior of the intercepts moves the slope by far less than its standard error.
+    assert found[0] == pytest.approx(expected.params[0], abs=0.05 * expected.bse[0])
+    weights = rng.multinomial(n, np.full(n, 1 / n), size=3).astype(float)
+    for row, slope in zip(weights, calibration_slope_within(observed, risk, strata, weights),
+                          strict=True):  # fmt: skip
+        again = sm.GLM(observed, design, sm.families.Binomial(), freq_weights=row).fit()
+        assert slope == pytest.approx(again.params[0], abs=0.05 * again.bse[0])
+
+
+def test_rates_between_strata_do_not_hide_a_wrong_slope_within():
+    """Right for every therapy, upside down within: pooled it looks fair."""
+    rng = np.random.default_rng(9)
+    strata = rng.integers(0, 4, 4000)
+    middle, score = np.array([-3.0, -1, 1, 3])[strata], 0.5 * rng.normal(size=4000)
+    observed = (rng.random(4000) < expit(middle - score)).astype(float)
+    ones = np.ones((1, 4000))
+    risk = expit(middle + score)
+    assert calibration_slope(observed, risk, ones)[0] > 0.7
+    assert calibration_slope_within(observed, risk, strata, ones)[0] == pytest.approx(-1, abs=0.25)
+
+
+def test_slope_within_strata_leaves_out_what_tells_nothing():
+    rng = np.random.default_rng(10)
+    strata, score = rng.integers(0, 3, 600), rng.normal(size=600)
+    observed = (rng.random(600) < expit(score)).astype(float)
+    observed[strata == 2] = 0  # no event
+    risk, ones = expit(score), np.ones((1, 600))
+    kept = strata < 2
+    expected = calibration_slope_within(observed[kept], risk[kept], strata[kept], ones[:, kept])
+    assert calibration_slope_within(observed, risk, strata, ones) == pytest.approx(expected)
+    unknown = np.where(strata == 1, -1, strata)
+    only = strata == 0
+    assert calibration_slope_within(observed, risk, unknown, ones) == pytest.approx(
+        calibration_slope_within(observed[only], risk[only], strata[only], ones[:, only])
+    )
+    constant = calibration_slope_within(observed, np.array([0.2, 0.4, 0.6])[strata], strata, ones)
+    assert np.isnan(constant).all()

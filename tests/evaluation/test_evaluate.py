@@ -353,3 +353,51 @@ def test_the_gain_in_net_benefit_is_paired():
     width = np.subtract(gain["high"], gain["low"])
     alone = np.subtract(curves["model"]["high"], curves["model"]["low"])
     assert (width < alone).all()
+
+
+def test_coverage_at_each_level_and_the_therapy_that_is_missed():
+    frame, therapy, truth = cohort()
+    true = frame["patient_id"].map(truth.set_index("patient_id")["risk_ge2"])
+    missed = frame["patient_id"].map(therapy) == "t2"
+    for level, width in ((80, 0.02), (90, 0.05), (95, 1.0)):
+        frame[f"low_{level}"] = np.clip(true - np.where(missed, -0.001, width), 0, 1)
+        frame[f"high_{level}"] = np.clip(true + width, 0, 1)
+    found = evaluate(frame, therapy, None, SETTINGS, seed=3, truth=truth)["outcomes"]["ge2"]
+    assert set(found["models"]) == {"model", "therapy_only"}  # ends of intervals are no models
+    by_level = found["truth"]["coverage"]
+    assert [entry["level"] for entry in by_level] == [0.8, 0.9, 0.95]
+    others = (therapy != "t2").mean()
+    for entry in by_level:
+        assert entry["coverage"]["estimate"] == pytest.approx(others)
+        assert entry["lowest"]["therapy"] == "t2"
+        assert entry["lowest"]["n"] == (therapy == "t2").sum()
+        assert entry["lowest"]["coverage"]["estimate"] == 0
+    assert by_level[0]["mean_width"]["estimate"] < by_level[2]["mean_width"]["estimate"]
+    assert found["truth"]["interval"] is None
+
+
+def test_alerts_along_the_decision_curve(judged):
+    """At the grid's 0.30 as at the threshold of 0.30; nothing where a cell is small."""
+    frame, found = judged
+    figures = found["outcomes"]["ge2"]
+    grid, along = figures["net_benefit"]["thresholds"], figures["net_benefit"]["classification"]
+    at = grid.index(0.3)
+    for name in ("sensitivity", "specificity", "ppv", "npv", "alerts_per_100"):
+        for end in ("estimate", "low", "high"):
+            assert len(along[name][end]) == len(grid)
+            assert along[name][end][at] == pytest.approx(figures["thresholds"][0][name][end])
+    rows = frame[frame["outcome"] == "ge2"]
+    for k, threshold in enumerate(grid):
+        cells = [
+            pd.crosstab(r["model"] >= threshold, r["observed"]).reindex(
+                index=[False, True], columns=[0, 1], fill_value=0
+            ).to_numpy().min()
+            for _, r in rows.groupby("repeat")
+        ]  # fmt: skip
+        assert (along["ppv"]["estimate"][k] is None) == (min(cells) < 10)
+
+
+def test_the_slope_within_therapy_is_reported(judged):
+    _, found = judged
+    slope = found["outcomes"]["ge2"]["models"]["model"]["calibration_slope_within_therapy"]
+    assert slope["low"] < 1.1 < slope["high"]  # 0.8 of truth against 0.7 stated, less noise

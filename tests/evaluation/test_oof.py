@@ -30,7 +30,7 @@ def test_what_was_laid_out_is_read_back_in_any_order_of_rows(frame):
     rows = [place[patient] for patient in found.patient_id]
     assert (found.observed == observed["ge2"][rows]).all()
     assert (found.risks["easix"] == risks["easix"][:, rows, 1]).all()
-    assert found.interval is None
+    assert found.intervals == {}
 
 
 def test_the_interval_is_no_model(frame):
@@ -38,7 +38,7 @@ def test_the_interval_is_no_model(frame):
     table = table.assign(low=table["model"] / 2, high=1.0)
     found = read_outcome(table, "any")
     assert set(found.risks) == {"model", "easix"}
-    assert (found.interval[0] * 2 == found.risks["model"]).all()
+    assert (found.intervals["served"][0] * 2 == found.risks["model"]).all()
 
 
 def test_patients_without_a_risk_are_set_aside_for_every_model(frame):

@@ -6,6 +6,7 @@ from sklearn.metrics import roc_auc_score
 
 from pipeline.evaluation.truth import (
     calibration_to_truth,
+    coverage_by_therapy,
     distance_to_truth,
     interval_coverage,
     oracle,
@@ -55,3 +56,16 @@ def test_coverage_counts_intervals_that_hold_the_truth():
     found = interval_coverage(truth, low, high, np.ones((1, 4)))
     assert found["coverage"][0] == pytest.approx(0.75)
     assert found["mean_width"][0] == pytest.approx(0.2)
+
+
+def test_coverage_by_therapy_by_hand():
+    truth = np.array([0.1, 0.2, 0.3, 0.4, 0.5])
+    # Two repeats: the second interval misses the third patient.
+    low = np.array([[0.0, 0.3, 0.2, 0.3, 0.6], [0.0, 0.3, 0.4, 0.3, 0.6]])
+    high = low + 0.25
+    strata = np.array([0, 0, 1, 1, -1])
+    found = coverage_by_therapy(
+        truth, low, high, strata, np.array([[1, 1, 1, 1, 1], [3, 1, 0, 0, 9]])
+    )
+    assert found["coverage"][0] == pytest.approx([0.5, 0.75])
+    assert found["coverage"][1] == pytest.approx([0.75, np.nan], nan_ok=True)
