@@ -39,6 +39,9 @@ MEASURES = {
     "log_loss": Measure("Log-loss", 4, "lower is better"),
     "calibration_intercept": Measure("Calibration intercept", 3, "ideal 0; above: risks too low"),
     "calibration_slope": Measure("Calibration slope", 3, "ideal 1; below: risks too extreme"),
+    "calibration_slope_within_therapy": Measure(
+        "Calibration slope within therapy", 3, "the same among patients on one therapy; ideal 1"
+    ),
     "observed_expected": Measure("Observed / expected", 3, "ideal 1"),
     "ici": Measure("Integrated calibration index", 4, "mean distance from the curve; ideal 0"),
     "e50": Measure("E50", 4, "median distance from the curve"),

@@ -14,7 +14,8 @@ from pipeline.config import Evaluation
 
 SHOWN = (
     "auroc_within_therapy", "auroc", "auprc", "brier", "scaled_brier", "log_loss",
-    "calibration_intercept", "calibration_slope", "observed_expected", "ici", "e50", "e90",
+    "calibration_intercept", "calibration_slope", "calibration_slope_within_therapy",
+    "observed_expected", "ici", "e50", "e90",
 )  # fmt: skip
 AT_THRESHOLD = ("sensitivity", "specificity", "ppv", "npv", "alerts_per_100")
 
