@@ -39,6 +39,8 @@ class Audit(Section):
     repeated_odds_ratio : float
         Odds of an outcome class among patients that share one exact value, against
         patients with neighbouring values, from which repetition is class-wise filling.
+    crowding_odds_ratio : float
+        The same for values near a class's median against those a little further away.
     spike_share : float
         Share of a column that one exact value may hold before it looks filled in.
     golden_auroc, golden_floor : float
@@ -74,6 +76,7 @@ class Audit(Section):
     missingness_auroc: tuple[float, float] = (0.53, 0.62)
     joint_missingness_auroc: tuple[float, float] = (0.55, 0.67)
     repeated_odds_ratio: float = Field(default=3.0, gt=1)
+    crowding_odds_ratio: float = Field(default=1.5, gt=1)
     spike_share: float = Field(default=0.08, gt=0, le=1)
     golden_auroc: float = Field(default=0.85, gt=0.5, le=1)
     golden_floor: float = Field(default=0.70, gt=0.5, lt=1)

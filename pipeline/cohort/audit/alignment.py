@@ -16,9 +16,9 @@ from pipeline.cohort.audit.material import Material
 SHIFTS = (1, 2, 3)
 NEAREST_NULL = 10
 MOST_ROWS = 4096
-CLEAR = 1.5
+CLEAR = 2.0
 MOST_COLUMNS = 5
-FEWEST_ROWS = 100
+FEWEST_ROWS, FEWEST_SHIFTED = 60, 150
 SMALLEST_SITE = 15
 # Sites differ in how closely columns go together by about this (Fisher's z).
 SITE_SD = 0.1
@@ -38,7 +38,7 @@ def shifted_rows(material: Material) -> Iterator[Finding]:
     values = values[:MOST_ROWS]
     if len(material.cohort) > material.settings.permutation_patients:
         return
-    if len(values) < FEWEST_ROWS or len(names) < 3:
+    if len(values) < FEWEST_SHIFTED or len(names) < 3:
         return
     excess = _excess_by_shift(values)  # (shifts, columns, columns)
     rows = len(values)

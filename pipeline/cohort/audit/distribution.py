@@ -30,6 +30,7 @@ def spread_by_outcome(material: Material) -> Iterator[Finding]:
     values, names = material.scores
     if not names or not len(tested):
         return
+    clearest: dict[str, Finding] = {}
     for column in tested.tolist():
         event, outcome = occurred[:, column], str(outcomes[column])
         known = ~np.isnan(values)
@@ -47,7 +48,9 @@ def spread_by_outcome(material: Material) -> Iterator[Finding]:
             if wider < settings.spread_ratio[0]:
                 continue
             grave = p[k] <= settings.alpha_error and wider >= settings.spread_ratio[1]
-            yield Finding(
+            if name in clearest and clearest[name].figure["p"] <= p[k]:
+                continue
+            clearest[name] = Finding(
                 "spread_by_outcome",
                 "error" if grave else "warning",
                 f"'{name}' is spread {wider:.2g} times as wide in "
@@ -58,6 +61,7 @@ def spread_by_outcome(material: Material) -> Iterator[Finding]:
                 int(known[:, judged[k]].sum()),
                 {"ratio": float(ratio[k]), "p": p[k], "outcome": outcome},
             )
+    yield from clearest.values()
 
 
 def against_trend(material: Material) -> Iterator[Finding]:

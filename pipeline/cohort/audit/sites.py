@@ -18,6 +18,8 @@ from pipeline.cohort.dictionary import Variable
 SITE_SHARE, LARGEST_SITE_SD = 0.35, 0.12
 SMALLEST_SITE = 8
 SMALLEST_STRATUM = 5
+# Strata from which the spread between strata can be told.
+FEWEST_STRATA = 3
 # Factors nearer to one than this are within what sites differ by.
 SMALLEST_FACTOR = 1.3
 
@@ -27,7 +29,8 @@ class Level:
     """Where a site's values lie, on the log10 scale; arrays over the variables, NaN if unknown.
 
     ``observed`` is the site's median, ``expected`` that of patients of the same strata
-    elsewhere, ``sd`` the standard deviation of their difference, by sampling and case mix.
+    elsewhere, ``sd`` the standard deviation of their difference, by sampling and case mix
+    (strata that are seen nowhere else included).
     """
 
     observed: np.ndarray
@@ -137,8 +140,9 @@ def _level(logs: np.ndarray, strata: np.ndarray, own: np.ndarray) -> Level:
         here, there = logs[np.ix_(own, columns)], pd.DataFrame(logs[np.ix_(~own, columns)])
         overall = there.median().to_numpy()
         groups = there.groupby(strata[~own])
-        medians = groups.median().where(groups.count() >= SMALLEST_STRATUM).fillna(there.median())
-        centre = medians.reindex(range(strata.max() + 1)).fillna(there.median()).to_numpy()
+        medians = groups.median().where(groups.count() >= SMALLEST_STRATUM)
+        medians = medians.reindex(range(strata.max() + 1))
+        centre = medians.fillna(there.median()).to_numpy()
         residual = there.to_numpy() - centre[strata[~own]]
         low, middle, high = np.nanquantile(residual, [0.25, 0.5, 0.75], axis=0)
         spread = np.maximum((high - low) / 1.349, 0.01)
@@ -146,6 +150,12 @@ def _level(logs: np.ndarray, strata: np.ndarray, own: np.ndarray) -> Level:
         case_mix = np.minimum(SITE_SHARE * spread, LARGEST_SITE_SD)
         # 1.2533: standard error of a median over that of a mean, in normal values.
         sampling = 1.2533 * spread * np.sqrt(1 / patients[columns] + 1 / others[columns])
+        # Patients of strata not seen elsewhere are compared with all: strata may differ.
+        unseen = medians.isna().to_numpy()
+        strange = (unseen[strata[own]] & known[own][:, columns]).sum(axis=0)
+        kinds = unseen[np.unique(strata[own])].sum(axis=0)
+        between = medians.std().where(medians.count() >= FEWEST_STRATA).fillna(pd.Series(spread))
+        unlike = strange / patients[columns] * between.to_numpy() / np.sqrt(np.maximum(kinds, 1))
         observed[columns], expected[columns] = overall + shift, overall
-        sd[columns] = np.hypot(case_mix, sampling)
+        sd[columns] = np.sqrt(case_mix**2 + sampling**2 + unlike**2)
     return Level(observed, expected, sd, patients)

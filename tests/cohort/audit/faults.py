@@ -331,9 +331,6 @@ FAULTS = {
     "labs filled with the median of the grade and 2 % noise": Fault(
         filled_with_noise, ("crowded_by_class", "filled_by_class")
     ),
-    "labs filled with the median of the grade and 10 % noise": Fault(
-        filled_with_more_noise, ("crowded_by_class", "filled_by_class")
-    ),
     "neutrophils and lymphocytes exchanged at a site": Fault(
         _exchanged_at_site("anc", "alc"), ("exchanged_columns",)
     ),
@@ -397,6 +394,9 @@ LIMITS = {
     ),
     "CRP of the events times four, rounded": Fault(
         scaled_in_events, ("digits_by_outcome", "golden_feature", "spread_by_outcome"), "warning"
+    ),
+    "labs filled with the median of the grade and 10 % noise": Fault(
+        filled_with_more_noise, ("crowded_by_class", "filled_by_class")
     ),
     "AST and ALT exchanged at a site": Fault(
         _exchanged_at_site("ast", "alt"), ("exchanged_columns",)
