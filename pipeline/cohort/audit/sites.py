@@ -154,8 +154,10 @@ def _level(logs: np.ndarray, strata: np.ndarray, own: np.ndarray) -> Level:
         unseen = medians.isna().to_numpy()
         strange = (unseen[strata[own]] & known[own][:, columns]).sum(axis=0)
         kinds = unseen[np.unique(strata[own])].sum(axis=0)
-        between = medians.std().where(medians.count() >= FEWEST_STRATA).fillna(pd.Series(spread))
-        unlike = strange / patients[columns] * between.to_numpy() / np.sqrt(np.maximum(kinds, 1))
+        # Over several strata such differences cancel in part; of one's size nothing is known.
+        seen = medians.count().to_numpy() >= FEWEST_STRATA
+        between = np.where(seen, medians.std() / np.sqrt(np.maximum(kinds, 1)), spread)
+        unlike = strange / patients[columns] * between
         observed[columns], expected[columns] = overall + shift, overall
         sd[columns] = np.sqrt(case_mix**2 + sampling**2 + unlike**2)
     return Level(observed, expected, sd, patients)
