@@ -58,6 +58,19 @@ def test_slope_is_that_of_scikit_learn(cohort):
         assert slope == pytest.approx(model.coef_[0, 0], abs=1e-4)
 
 
+def test_intercept_and_slope_are_those_of_statsmodels(cohort):
+    observed, risk, weights = cohort
+    binomial, ones = sm.families.Binomial(), np.ones(len(risk))
+    everyone = np.vstack([ones, weights])
+    intercepts = calibration_intercept(observed, risk, everyone)
+    slopes = calibration_slope(observed, risk, everyone)
+    for row, intercept, slope in zip(everyone, intercepts, slopes, strict=True):
+        large = sm.GLM(observed, ones, binomial, offset=logit(risk), freq_weights=row).fit()
+        line = sm.GLM(observed, sm.add_constant(logit(risk)), binomial, freq_weights=row).fit()
+        assert intercept == pytest.approx(large.params[0], abs=0.002 * large.bse[0])
+        assert slope == pytest.approx(line.params[1], abs=0.002 * line.bse[1])
+
+
 def test_a_known_distortion_is_recovered_exactly():
     # The true risk in the outcome's place takes chance away: logit(truth) = -0.3 + 0.7 x.
     predicted = np.random.default_rng(7).normal(-1, 1, size=500)

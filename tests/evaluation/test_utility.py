@@ -1,7 +1,9 @@
+import dcurves
 import numpy as np
+import pandas as pd
 import pytest
 
-from pipeline.evaluation.classification import count_alerts
+from pipeline.evaluation.classification import classification_figures, count_alerts
 from pipeline.evaluation.utility import net_benefit, net_benefit_of_all
 
 
@@ -45,3 +47,23 @@ def test_calibrated_risks_never_lose_to_acting_on_all_or_none():
     alerts = count_alerts(observed, np.tile(risk, 2)[None, :], thresholds, weights)
     best = np.maximum(net_benefit_of_all(alerts, thresholds), 0)
     assert (net_benefit(alerts, thresholds) >= best - 1e-4).all()
+
+
+def test_net_benefit_and_alerts_are_those_of_dcurves(cohort):
+    observed, risks = cohort
+    thresholds = np.arange(1, 61) / 100
+    alerts = count_alerts(observed, risks, thresholds, np.ones((1, 1000)))
+    table = dcurves.dca(
+        data=pd.DataFrame({"risk": risks[0], "event": observed.astype(int)}),
+        outcome="event",
+        modelnames=["risk"],
+        thresholds=thresholds,
+    )
+    by_model = {name: part.sort_values("threshold") for name, part in table.groupby("model")}
+    assert net_benefit(alerts, thresholds)[0] == pytest.approx(by_model["risk"]["net_benefit"])
+    assert net_benefit_of_all(alerts, thresholds)[0] == pytest.approx(
+        by_model["all"]["net_benefit"]
+    )
+    assert classification_figures(alerts)["alerts_per_100"][0] == pytest.approx(
+        100 * by_model["risk"]["test_pos_rate"]
+    )
