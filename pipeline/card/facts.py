@@ -44,6 +44,7 @@ def collect(
     versions: tuple[Mapping[str, Any], Mapping[str, Any] | None] | None = None,
     transport: Mapping[str, Any] | None = None,
     learning: Mapping[str, Any] | None = None,
+    worked: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Collect the facts of a run.
 
@@ -70,6 +71,8 @@ def collect(
         ``transport.json``, where that stage ran.
     learning : mapping, optional
         ``learning_curve.json``, where that stage ran.
+    worked : mapping, optional
+        As ``pipeline.card.worked.worked_patient`` returns it.
 
     Returns
     -------
@@ -103,7 +106,7 @@ def collect(
             ],
             "assessors": unknown("no stage records who graded, nor whether they were blinded"),
         },
-        "model": method_facts(config, features, train, formulas, guard),
+        "model": method_facts(config, features, train, formulas, worked, guard),
         "performance": performance,
         "explanation": _explanation(explanation, ingest["kind"] == "synthetic", primary),
         "ethics": ethics_facts(config.card),

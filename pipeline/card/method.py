@@ -23,6 +23,7 @@ def method_facts(
     features: Mapping[str, Any],
     train: Mapping[str, Any],
     formulas: Sequence[Mapping[str, Any]] | None,
+    worked: Mapping[str, Any] | None,
     guard: Guard,
 ) -> dict[str, Any]:
     """Return the model's form, its sizes per outcome, and when it gives no risk."""
@@ -36,6 +37,11 @@ def method_facts(
         "formulas": unknown("the model was not handed to the card; see train/model/model.json")
         if formulas is None
         else [f for f in formulas if f["outcome"] not in hidden],
+        "worked": unknown("the model was not handed to the card")
+        if worked is None
+        else unknown("its numbers could tell how many events there were")
+        if worked["outcome"] in hidden
+        else dict(worked),
         "prior": _prior(config, features),
         "heads": heads,
         "fitted": fitted,

@@ -81,6 +81,7 @@ def write_card(job: Job, registered: Mapping[str, Any]) -> None:
     from pipeline.card.facts import collect
     from pipeline.card.plots import draw_plots
     from pipeline.card.render import to_description, to_html, to_markdown
+    from pipeline.card.worked import worked_patient
     from pipeline.registry.address import tracking_uri
     from pipeline.registry.attach import attach_card
     from pipeline.registry.snapshot import latest_two
@@ -109,6 +110,7 @@ def write_card(job: Job, registered: Mapping[str, Any]) -> None:
         formulas=formulas(artifact_of(job)),
         versions=latest_two(uri, registered["model_name"], registered["version"]),
         transport=_if_there(run / "transport" / "transport.json"),
+        worked=worked_patient(artifact_of(job), config.primary_outcome),
         learning=_if_there(run / "learning" / "learning_curve.json"),
     )
     pictures: dict[str, bytes | str] = dict(draw_plots(facts))
