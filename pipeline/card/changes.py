@@ -159,7 +159,8 @@ def _matched(
 ) -> Iterator[tuple[str, str, Mapping[str, Any] | None, Mapping[str, Any] | None]]:
     own = [part.get("models", {}).get("model", {}) for part in (old, new)]
     for key in SHOWN:
-        yield OWN, key, own[0].get(key), own[1].get(key)
+        if key in own[1]:
+            yield OWN, key, own[0].get(key), own[1].get(key)
     against = [part.get("differences", {}).get("therapy_only", {}) for part in (old, new)]
     for key in against[1]:
         if key in MEASURES:
@@ -200,7 +201,10 @@ def change_sentence(changes: Any, primary: str) -> str:
         parts.append(f"gate {gate['before']} then, {gate['now']} now")
     if not is_unknown(predictors):
         added, removed = len(predictors["added"]), len(predictors["removed"])
-        parts.append(f"{added} predictors added, {removed} removed")
+        if added or removed:
+            parts.append(f"predictors: {added} added, {removed} removed")
+        else:
+            parts.append("the same predictors")
     if not is_unknown(compared):
         parts += _leading_step(compared["compared"], primary)
     return f"Since version {changes['version']}: " + "; ".join(parts) + "."

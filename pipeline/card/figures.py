@@ -71,6 +71,7 @@ MODELS = {
     "easix": "EASIX",
     "m_easix": "Modified EASIX",
     "car_hematotox": "CAR-HEMATOTOX",
+    "car_hematotox": "CAR-HEMATOTOX",
     "treat_all": "Act on all",
     "treat_none": "Act on none",
 }

@@ -48,7 +48,7 @@ def outcome_performance(found: Mapping[str, Any], label: str, guard: Guard) -> d
         "prevalence": found["prevalence"],
         "abstained": guard.hidden() if found["abstained"] is None else found["abstained"],
         "models": {
-            name: {key: figure(figures.get(key)) for key in SHOWN}
+            name: {key: figure(figures[key]) for key in SHOWN if key in figures}
             for name, figures in _in_order(found["models"]).items()
         },
         "differences": {
@@ -161,6 +161,22 @@ def _truth(found: Mapping[str, Any] | None) -> Any:
         "interval": unknown("no interval was evaluated")
         if found.get("interval") is None
         else {key: figure(value) for key, value in found["interval"].items()},
+        "coverage": [_coverage(row) for row in found.get("coverage", [])],
+    }
+
+
+def _coverage(row: Mapping[str, Any]) -> dict[str, Any]:
+    lowest = row.get("lowest")
+    return {
+        "level": row["level"],
+        "coverage": figure(row["coverage"]),
+        "lowest": unknown("no therapy has enough patients")
+        if lowest is None
+        else {
+            "therapy": lowest["therapy"],
+            "n": lowest["n"],
+            "coverage": figure(lowest["coverage"]),
+        },
     }
 
 

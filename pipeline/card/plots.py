@@ -29,6 +29,7 @@ _LINES = {
     "therapy_only": "p-line p-dash",
     "easix": "p-line p-faint p-dot",
     "m_easix": "p-line p-faint p-dash",
+    "car_hematotox": "p-line p-faint p-long",
     "treat_all": "p-line p-faint",
 }
 

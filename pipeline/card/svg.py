@@ -22,7 +22,7 @@ _STYLE = (
     ".p-axis{stroke:var(--quiet,#5b6671);stroke-width:1}"
     ".p-model{stroke:var(--accent,#00607a);stroke-width:2.5}"
     ".p-faint{stroke:var(--quiet,#5b6671)}"
-    ".p-dash{stroke-dasharray:6 4}.p-dot{stroke-dasharray:1.5 3.5;stroke-linecap:round}"
+    ".p-long{stroke-dasharray:12 4}.p-dash{stroke-dasharray:6 4}.p-dot{stroke-dasharray:1.5 3.5;stroke-linecap:round}"
     ".p-leader{stroke:var(--quiet,#5b6671);stroke-width:.75;fill:none;opacity:.6}"
     ".p-band{fill:var(--accent,#00607a);opacity:.16}"
     ".p-point{fill:var(--paper,#fff);stroke:var(--ink,#1a2129);stroke-width:1.5}"

@@ -14,6 +14,12 @@
       box.querySelectorAll("[data-curve]").forEach(function (cell) {
         cell.textContent = text(100 * data.curves[cell.dataset.curve][k], 1);
       });
+      box.querySelectorAll("[data-alert]").forEach(function (cell) {
+        var band = data.alerts[cell.dataset.alert], digits = Number(cell.dataset.digits);
+        if (band.estimate[k] === null) cell.textContent = "not shown";
+        else cell.textContent = text(band.estimate[k], digits) + (band.low[k] === null ? "" :
+          " (" + text(band.low[k], digits) + " to " + text(band.high[k], digits) + ")");
+      });
       if (cursor) {
         var left = Number(box.dataset.left), right = Number(box.dataset.right);
         var x = left + (right - left) * at / data.thresholds[data.thresholds.length - 1];
