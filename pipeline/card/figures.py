@@ -71,7 +71,6 @@ MODELS = {
     "easix": "EASIX",
     "m_easix": "Modified EASIX",
     "car_hematotox": "CAR-HEMATOTOX",
-    "car_hematotox": "CAR-HEMATOTOX",
     "treat_all": "Act on all",
     "treat_none": "Act on none",
 }

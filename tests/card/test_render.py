@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import re
 from itertools import pairwise
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -37,6 +38,12 @@ def as_shown(run: Any, source: str) -> str:
     """What the card must print for a place in what the stages recorded."""
     found = recorded(run)
     head, _, last = source.rpartition(".")
+    if ".classification." in source:
+        band, k = look_up(found, head), int(last)
+        digits = MEASURES[head.rpartition(".")[2]].digits
+        if band["estimate"][k] is None:
+            return "not shown"
+        return with_interval({end: band[end][k] for end in band}, digits)
     if ".net_benefit." in source:
         curve, k = look_up(found, head), int(last)
         text = number(curve["estimate"][k], 4)
@@ -106,7 +113,7 @@ def test_every_figure_of_the_evaluation_is_on_the_card(run, page):
     sources = {e.attributes.get("data-source") for e in page.all("td")}
     for name, found in run.evaluation["outcomes"].items():
         for model, figures in found["models"].items():
-            assert len(figures) == FIGURES
+            assert len(figures) >= FIGURES
             assert {f"outcomes.{name}.models.{model}.{key}" for key in figures} <= sources
         for model, figures in found["differences"].items():
             assert {f"outcomes.{name}.differences.{model}.{key}" for key in figures} <= sources
@@ -122,6 +129,43 @@ def test_the_slider_holds_the_evaluation_s_curves(run, page):
     assert data["thresholds"] == benefit["thresholds"][:n]
     for name, values in data["curves"].items():
         assert values == benefit["curves"][name]["estimate"][:n]
+
+
+def with_alerts(evaluation: dict[str, Any]) -> dict[str, Any]:
+    """The evaluation with figures of alerts along the curve; the last row is a small cell."""
+    changed = json.loads(json.dumps(evaluation))
+    benefit = changed["outcomes"]["ge2"]["net_benefit"]
+    n = len(benefit["thresholds"])
+
+    def band(start: float) -> dict[str, Any]:
+        rising = [start + 0.001 * k for k in range(n - 1)]
+        return {"estimate": [*rising, None], "low": [*(v - 0.05 for v in rising), None],
+                "high": [*(v + 0.05 for v in rising), None]}  # fmt: skip
+
+    benefit["classification"] = {
+        "sensitivity": band(0.7), "specificity": band(0.6), "ppv": band(0.5), "npv": band(0.4),
+        "alerts_per_100": band(21.0),
+    }  # fmt: skip
+    return changed
+
+
+def test_alerts_along_the_curve_are_printed_and_in_the_slider(run):
+    evaluation = with_alerts(run.evaluation)
+    changed = SimpleNamespace(**{**vars(run), "evaluation": evaluation})
+    changed.facts = facts_of(run, evaluation=evaluation)
+    page = Page(to_html(changed.facts, {}))
+    cells = [e for e in page.all("td")
+             if ".ge2.net_benefit.classification." in e.attributes.get("data-source", "")]  # fmt: skip
+    n = len(evaluation["outcomes"]["ge2"]["net_benefit"]["thresholds"])
+    assert len(cells) == 5 * n
+    for cell in cells:
+        assert cell.text == as_shown(changed, cell.attributes["data-source"])
+    assert cells[-1].text == "not shown"
+    data = json.loads(next(e.text for e in page.all("script") if "type" in e.attributes))
+    recorded_bands = evaluation["outcomes"]["ge2"]["net_benefit"]["classification"]
+    for key in ("alerts_per_100", "sensitivity", "ppv", "npv"):
+        for end, values in data["alerts"][key].items():
+            assert values == recorded_bands[key][end][: len(values)]
 
 
 def test_markdown_prints_the_same_figures(run):
