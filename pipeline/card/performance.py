@@ -139,14 +139,21 @@ def _benefit(primary: Mapping[str, Any], settings: Evaluation, name: str) -> dic
         threshold = benefit["thresholds"][at]
         found = benefit["differences"]["therapy_only"]
         gain = {key: found[key][at] for key in ("estimate", "low", "high")}
-        reading = (
-            f"at a threshold of {percent(threshold, 0)}: {number(100 * abs(gain['estimate']), 1)} "
-            f"{'fewer' if gain['estimate'] < 0 else 'more'} true alerts in 100 patients, false "
-            "ones paid for"
-            + ("; a gain of none is not ruled out" if gain["low"] <= 0 <= gain["high"] else "")
-        )
+        reading = _gained(gain, threshold)
         return entry | {"figure": gain, "reading": reading, "threshold": threshold}
     return entry | {"figure": why, "reading": MEASURES[key].reading}
+
+
+def _gained(gain: Mapping[str, float], threshold: float) -> str:
+    at = f"at a threshold of {percent(threshold, 0)}: "
+    if gain["low"] == gain["high"] == 0:
+        return at + "the same alerts as by the therapy alone"
+    direction = "fewer" if gain["estimate"] < 0 else "more"
+    alerts = number(100 * abs(gain["estimate"]), 1)
+    reading = f"{at}{alerts} {direction} true alerts in 100 patients, false ones paid for"
+    if gain["low"] <= 0 <= gain["high"]:
+        reading += "; a gain of none is not ruled out"
+    return reading
 
 
 def _truth(found: Mapping[str, Any] | None) -> Any:

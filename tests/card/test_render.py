@@ -154,8 +154,8 @@ def test_alerts_along_the_curve_are_printed_and_in_the_slider(run):
     changed = SimpleNamespace(**{**vars(run), "evaluation": evaluation})
     changed.facts = facts_of(run, evaluation=evaluation)
     page = Page(to_html(changed.facts, {}))
-    cells = [e for e in page.all("td")
-             if ".ge2.net_benefit.classification." in e.attributes.get("data-source", "")]  # fmt: skip
+    place = ".ge2.net_benefit.classification."
+    cells = [e for e in page.all("td") if place in e.attributes.get("data-source", "")]
     n = len(evaluation["outcomes"]["ge2"]["net_benefit"]["thresholds"])
     assert len(cells) == 5 * n
     for cell in cells:
