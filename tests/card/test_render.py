@@ -113,7 +113,7 @@ def test_every_figure_of_the_evaluation_is_on_the_card(run, page):
     sources = {e.attributes.get("data-source") for e in page.all("td")}
     for name, found in run.evaluation["outcomes"].items():
         for model, figures in found["models"].items():
-            assert len(figures) >= FIGURES
+            assert len(figures) == FIGURES
             assert {f"outcomes.{name}.models.{model}.{key}" for key in figures} <= sources
         for model, figures in found["differences"].items():
             assert {f"outcomes.{name}.differences.{model}.{key}" for key in figures} <= sources
