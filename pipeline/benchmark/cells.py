@@ -10,7 +10,6 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -92,15 +91,15 @@ def plan_cells(
 
 
 def run_cells(
-    cells: list[Cell], cohort_files: dict[str, Path], settings: Benchmark, progress: Progress
+    cells: list[Cell], cohorts: dict[str, Cohort], settings: Benchmark, progress: Progress
 ) -> None:
     """Run the cells that are missing or stale, some at a time; each is written when it ends.
 
     Parameters
     ----------
     cells : list of Cell
-    cohort_files : dict of Path
-        By table: the cohort, as joblib wrote it.
+    cohorts : dict of Cohort
+        By table.
     settings : Benchmark
     progress : callable
         ``progress(what, done, total)``.
@@ -111,7 +110,7 @@ def run_cells(
     with joblib.parallel_config("loky", inner_max_num_threads=1):
         ended: Iterator[Cell] = joblib.Parallel(
             n_jobs=settings.processes, return_as="generator_unordered"
-        )(joblib.delayed(_run)(cell, cohort_files[cell.table], settings) for cell in todo)
+        )(joblib.delayed(_run)(cell, cohorts[cell.table], settings) for cell in todo)
         for cell in ended:
             done += 1
             progress(f"benchmark: {cell.table}, {cell.procedure}", done, len(cells))
@@ -158,14 +157,7 @@ def _is_fresh(cell: Cell) -> bool:
         return False
 
 
-@lru_cache(maxsize=2)
-def _cohort(file: Path) -> Cohort:
-    cohort: Cohort = joblib.load(file)
-    return cohort
-
-
-def _run(cell: Cell, cohort_file: Path, settings: Benchmark) -> Cell:
-    cohort = _cohort(cohort_file)
+def _run(cell: Cell, cohort: Cohort, settings: Benchmark) -> Cell:
     fold_of = folds_of(cohort, settings)[cell.repeat]
     train = cohort.part(np.flatnonzero(fold_of != cell.fold))
     test = cohort.part(np.flatnonzero(fold_of == cell.fold))

@@ -33,14 +33,17 @@ def draw_differences(results: dict[str, Any], loss: str = "log_loss") -> bytes:
         for axis in axes.flat[len(groups) :]:
             axis.set_visible(False)
         for axis, ((table, outcome), rows) in zip(axes.flat, groups.items(), strict=False):
+            # Far behind is far behind: a default booster must not hide the close ones.
+            near = sorted(abs(r["ours_minus_theirs"][loss]["estimate"]) for r in rows)
+            reach = max(3 * near[len(near) // 2], 0.01)
             for row in rows:
                 found = row["ours_minus_theirs"][loss]
                 y, colour = names.index(row["procedure"]), _COLOURS[found["verdict"]]
                 axis.plot([found["low"], found["high"]], [y, y], color=colour, lw=1.6)
-                axis.plot(found["estimate"], y, "o", color=colour, ms=3.5)
-            # Far behind is far behind: a default booster must not hide the close ones.
-            near = sorted(abs(r["ours_minus_theirs"][loss]["estimate"]) for r in rows)
-            reach = max(3 * near[len(near) // 2], 0.01)
+                if found["estimate"] < -reach:
+                    axis.plot(-reach, y, "<", color=colour, ms=5, clip_on=False)
+                else:
+                    axis.plot(found["estimate"], y, "o", color=colour, ms=3.5)
             axis.set_xlim(-reach, reach / 3)
             axis.axvline(0, color="#111827", lw=0.8)
             axis.set_yticks(range(len(names)), [n.replace("_", " ") for n in names])

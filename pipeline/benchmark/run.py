@@ -8,7 +8,6 @@ import platform
 from pathlib import Path
 from typing import Any
 
-import joblib
 import numpy as np
 import pandas as pd
 
@@ -35,6 +34,7 @@ def compare(
     settings: Benchmark,
     configs: dict[str, Config],
     exports: dict[str, dict[str, Any]],
+    out: Path,
     progress: Progress,
 ) -> dict[str, Any]:
     """Compare all procedures on all tables.
@@ -46,6 +46,8 @@ def compare(
         By table; ``ingest``, ``audit`` and ``features`` of each have run.
     exports : dict of dict
         Facts of the tables that came out of a package.
+    out : Path
+        Where ``results.json``, ``report.md`` and ``differences.svg`` go.
     progress : callable
 
     Returns
@@ -56,8 +58,6 @@ def compare(
     _refuse_unknown(settings)
     skipped = {name: why for name in settings.procedures if (why := why_skipped(name))}
     cohorts = {name: Cohort.of(config) for name, config in configs.items()}
-    folder = settings.results_folder
-    files = {name: _kept(cohort, folder / "cells" / name) for name, cohort in cohorts.items()}
     wanted = {
         name: [p for p in settings.procedures if p not in skipped and _applies(p, cohort)]
         for name, cohort in cohorts.items()
@@ -65,7 +65,7 @@ def compare(
     cells = {
         name: plan_cells(name, cohort, wanted[name], settings) for name, cohort in cohorts.items()
     }
-    run_cells([c for found in cells.values() for c in found], files, settings, progress)
+    run_cells([c for found in cells.values() for c in found], cohorts, settings, progress)
     rows: list[dict[str, Any]] = []
     for done, (name, cohort) in enumerate(cohorts.items()):
         progress("benchmark: figures", done, len(cohorts))
@@ -86,7 +86,7 @@ def compare(
         "rows": rows,
         **_standings(rows),
     }
-    _write(folder, results)
+    _write(out, results)
     return results
 
 
@@ -110,16 +110,6 @@ def _refuse_unknown(settings: Benchmark) -> None:
 
 def _applies(procedure: str, cohort: Cohort) -> bool:
     return cohort.has_prior if procedure == "therapy_only" else True
-
-
-def _kept(cohort: Cohort, folder: Path) -> Path:
-    """Leave the cohort where the processes can read it, once."""
-    folder.mkdir(parents=True, exist_ok=True)
-    file = folder / f"{cohort.digest[:16]}.joblib"
-    for old in folder.glob("*.joblib"):
-        old.unlink()
-    joblib.dump(cohort, file)
-    return file
 
 
 def _rows(

@@ -53,8 +53,10 @@ def run_comparison(
         progress(f"benchmark: table {name}", done, len(settings.tables))
         prepared[name], exports[name] = _prepare(name, table, settings, progress)
         say(f"{name}: {_audit_line(prepared[name])}")
-    found = compare(settings, prepared, {k: v for k, v in exports.items() if v}, progress)
-    return found, settings.results_folder
+    # Part of the tables must not replace the report on all of them.
+    part = "own" if configs else "part" if only else ""
+    out = settings.results_folder / part
+    return compare(settings, prepared, {k: v for k, v in exports.items() if v}, out, progress), out
 
 
 def _restricted(settings: Benchmark, only: list[str]) -> Benchmark:

@@ -74,8 +74,8 @@ def first(home, command):
     return ended
 
 
-def results(home):
-    return json.loads((home / "results" / "results.json").read_text())
+def results(home, part=""):
+    return json.loads((home / "results" / part / "results.json").read_text())
 
 
 def test_all_is_written(home, first):
@@ -117,7 +117,8 @@ def test_a_config_of_ones_own_is_compared_on(home, first, command):
         "benchmark", "--settings", home / "settings.yaml", "--config", home / "config.yaml"
     )
     assert ended.returncode == 0, ended.stderr[-3000:]
-    assert list(results(home)["tables"]) == ["made"]
+    assert list(results(home, "own")["tables"]) == ["made"]
+    assert results(home, "own")["rows"] == results(home)["rows"]
 
 
 def test_unknown_names_are_refused_with_the_nearest(home, command):
