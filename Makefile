@@ -6,7 +6,7 @@ PYTHON ?= python3
 PY := .venv/bin/python
 STAGES := ingest audit features train evaluate transport learning explain register card
 
-.PHONY: run $(STAGES) test benchmark lint lock clean help
+.PHONY: run serve $(STAGES) test benchmark lint lock clean help
 .DEFAULT_GOAL := help
 
 help: ## show what there is
@@ -18,6 +18,9 @@ run: .venv/installed ## all stages of CONFIG, as far as they are stale
 
 $(STAGES): .venv/installed
 	@$(PY) -m pipeline $@ $(CONFIG)
+
+serve: .venv/installed ## the registered champion over HTTP, with a page: http://127.0.0.1:8000/
+	@$(PY) -m pipeline serve --config $(CONFIG)
 
 test: .venv/tested-with ## the test suite, on two processes
 	@$(PY) -m pytest -n 2 --dist worksteal

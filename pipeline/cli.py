@@ -140,6 +140,24 @@ def benchmark(
 
 
 @app.command()
+def serve(
+    model: Annotated[
+        str | None,
+        typer.Option(help="Model folder, or models:/name@alias.", show_default=False),
+    ] = None,
+    host: Annotated[str | None, typer.Option(help="In place of the config's.")] = None,
+    port: Annotated[int | None, typer.Option(help="In place of the config's.")] = None,
+    config: Annotated[Path, typer.Option(help="For its section 'serving'.")] = Path(
+        "configs/default.yaml"
+    ),
+) -> None:
+    """Serve a trained model over HTTP: page, JSON, CDS Hooks, FHIR, metrics."""
+    from pipeline.serving.http.serve import serve as serve_model
+
+    serve_model(read_config(config), model, host, port)
+
+
+@app.command()
 def fetch(
     cohort: Annotated[str, typer.Argument(help="Its name in the registry, such as cd22.")],
     registry: Annotated[Path, typer.Option(help="What public cohorts there are.")] = Path(

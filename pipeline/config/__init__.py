@@ -22,6 +22,7 @@ from pipeline.config.monitoring import Monitoring, Promotion, Updating
 from pipeline.config.release import Card, Gate, Registry, Scoring
 from pipeline.config.run import Config
 from pipeline.config.section import Section
+from pipeline.config.serving import Serving
 from pipeline.config.source import (
     CohortName,
     ColumnSource,
@@ -58,6 +59,7 @@ __all__ = [
     "Ridge",
     "Scoring",
     "Section",
+    "Serving",
     "Subgroups",
     "SyntheticSource",
     "Table",

@@ -14,6 +14,7 @@ from pipeline.config.modelling import Model, Outcome, Predictors, TherapyPrior
 from pipeline.config.monitoring import Monitoring, Promotion, Updating
 from pipeline.config.release import Card, Registry, Scoring
 from pipeline.config.section import Section
+from pipeline.config.serving import Serving
 from pipeline.config.source import SyntheticSource, TableSource, Window
 from pipeline.config.transport import Learning, Transport
 from pipeline.errors import did_you_mean
@@ -44,6 +45,7 @@ class Config(Section):
     monitoring: Monitoring = Field(default_factory=Monitoring)
     updating: Updating = Field(default_factory=Updating)
     promotion: Promotion = Field(default_factory=Promotion)
+    serving: Serving = Field(default_factory=Serving)
     file: Path = Field(exclude=True)
 
     @model_validator(mode="after")

@@ -39,14 +39,9 @@ def fetch_model(uri: str, store: str | None = None) -> Path:
         Where the registry has no such model.
     """
     store = store or tracking_uri(Path(DEFAULT_STORE))
-    nothing = InputError(
-        f"no model at '{uri}'",
-        expected="an address such as models:/crs-risk@champion",
-        mend="run 'make run' first, or set MLFLOW_TRACKING_URI to the registry's address",
-    )
     # MLflow would make an empty database, which later passes for a registry that stands.
     if not store_stands(store):
-        raise nothing
+        raise _no_model(uri)
     with mlflow_at(store):
         import mlflow
         from mlflow.exceptions import MlflowException
@@ -54,5 +49,78 @@ def fetch_model(uri: str, store: str | None = None) -> Path:
         try:
             folder = Path(mlflow.artifacts.download_artifacts(artifact_uri=uri))
         except (MlflowException, OSError):
-            raise nothing from None
+            raise _no_model(uri) from None
     return folder / "artifacts" / "model"
+
+
+def served_version(uri: str, store: str) -> str:
+    """Say which version an address means now, such as ``crs-risk version 3``.
+
+    Raises
+    ------
+    InputError
+        Where the registry has no such model, or is not there.
+    """
+    return _version(uri, store)[0]
+
+
+def fetch_served(uri: str, store: str) -> tuple[str, str, str | None]:
+    """Download what a service needs of a registered version.
+
+    Returns
+    -------
+    version : str
+        As ``served_version`` says it.
+    model : str
+        The model folder.
+    card : str or None
+        The model card as HTML, where the version's run has one.
+    """
+    # By number: the alias may move while the files come.
+    version, address, run = _version(uri, store)
+    with mlflow_at(store):
+        import mlflow
+        from mlflow.exceptions import MlflowException
+
+        try:
+            folder = Path(mlflow.artifacts.download_artifacts(artifact_uri=address))
+        except (MlflowException, OSError):
+            raise _no_model(uri) from None
+        try:
+            card = mlflow.artifacts.download_artifacts(
+                run_id=run, artifact_path="card/model_card.html"
+            )
+        except (MlflowException, OSError):
+            card = None
+    return version, str(folder / "artifacts" / "model"), card
+
+
+def _version(uri: str, store: str) -> tuple[str, str, str | None]:
+    """Version in words, its address by number, and the run that made it."""
+    name, at, which = uri.removeprefix("models:/").partition("@")
+    if not at:
+        name, _, which = name.partition("/")
+    if not uri.startswith("models:/") or not name or not which or not store_stands(store):
+        raise _no_model(uri)
+    with mlflow_at(store):
+        from mlflow import MlflowClient
+        from mlflow.exceptions import MlflowException
+
+        client = MlflowClient()
+        try:
+            found = (
+                client.get_model_version_by_alias(name, which)
+                if at
+                else client.get_model_version(name, which)
+            )
+        except MlflowException:
+            raise _no_model(uri) from None
+    return f"{name} version {found.version}", f"models:/{name}/{found.version}", found.run_id
+
+
+def _no_model(uri: str) -> InputError:
+    return InputError(
+        f"no model at '{uri}'",
+        expected="an address such as models:/crs-risk@champion",
+        mend="run 'make run' first, or set MLFLOW_TRACKING_URI to the registry's address",
+    )

@@ -49,12 +49,7 @@ class Compiled:
         self._fitted = [(k, h.deviation) for k, h in enumerate(model.heads) if h.deviation]
         self._boosters = [Booster.of(deviation.trees.text) for _, deviation in self._fitted]
         B = np.array([[h.b[j] for h in model.heads] for j, _ in self._fitted])
-        updates = [head.update for head in model.heads]
-        self._rate_weight = np.array([update.rate_weight for update in updates])
-        self._deviation_weight = np.array([update.deviation_weight for update in updates])
-        self._updated = [k for k, update in enumerate(updates) if update.kind != "none"]
-        # What an update makes of the deviations goes into their weights.
-        self._B = B.reshape(len(self._fitted), len(model.heads)) * self._deviation_weight
+        self._B = B.reshape(len(self._fitted), len(model.heads))
         self._fold_priors()
         self._fold_learners()
         self._fold_sources([plan.sources.index(c.source) for c in plan.columns])
@@ -99,15 +94,15 @@ class Compiled:
         by_learner = trees @ self._B, lines[:, :K], lines[:, K : 2 * K]
         mean = (by_learner[0] + by_learner[1] + by_learner[2]) / 3
         own_rate = np.nan_to_num(Z[:, self._effect_columns]) @ self._effects
-        each = self._rate_weight * prior + own_rate + self._a + mean
+        rate = prior + own_rate + self._a
+        each = self._alpha + self._rate_weight * rate + self._deviation_weight * mean
         disagreement = sum((part - mean) ** 2 for part in by_learner) / 2
         posterior = np.add.reduceat(lines[:, 2 * K :] ** 2, self._root_starts, axis=1)
-        variance = posterior + disagreement + prior_variance
-        for k in self._updated:
-            update = self._heads[k].update
-            deviation = mean[:, k] / update.deviation_weight
-            rate = (each[:, k] - mean[:, k] - update.alpha) / update.rate_weight
-            variance[:, k] += update.sd(rate, deviation) ** 2
+        variance = self._deviation_weight**2 * (posterior + disagreement) + prior_variance
+        if self._covariance is not None:
+            terms = np.stack([np.ones_like(rate), rate, mean], axis=2)
+            of_update = np.einsum("nki,kij,nkj->nk", terms, self._covariance, terms)
+            variance += np.maximum(of_update, 0.0)
         spread = self._reach * np.sqrt(variance)
         log_odds, bound_by = self._capped(each)
         low, high = each - spread, each + spread
@@ -137,9 +132,9 @@ class Compiled:
         columns = filled[:, None, :] * self._own_straight
         if self._boosters:
             of_trees = np.stack([b.contributions(known)[:, :-1] for b in self._boosters], axis=1)
-            columns += self._B.T / 3 @ of_trees
+            columns += self._tree_weights @ of_trees
         columns[:, :, self._effect_columns] += (
-            np.nan_to_num(Z[:, None, self._effect_columns]) * self._effects.T
+            np.nan_to_num(Z[:, None, self._effect_columns]) * self._own_effects
         )
         parts = columns @ self._source_of_column
         if curved is not None:
@@ -194,11 +189,11 @@ class Compiled:
 
     def _rates(self, published: np.ndarray, sd: np.ndarray, told: np.ndarray) -> np.ndarray:
         # The published rate's variance enters as far as training did not tell of the arm.
-        own = self._rate_weight * sd
+        variance = (self._rate_weight * sd) ** 2
         return np.array(
             [
                 np.where(self._is_published, published, self._base_rate),
-                np.where(self._is_published, own**2 / (1 + told * own**2), 0.0),
+                np.where(self._is_published, variance / (1 + told * variance), 0.0),
             ]
         )
 
@@ -211,11 +206,10 @@ class Compiled:
         constants = np.zeros(2 * K)
         own_straight, own_curved = np.zeros((K, width)), np.zeros((K, len(curves)))
         centres = np.zeros((K, width))
-        means = np.array([head.prior.mean for head in self._heads])
-        base = self._rate_weight * means + self._a
+        learned = np.zeros(K)  # deviation of the average patient
         for j, (_, deviation) in enumerate(self._fitted):
             expected = self._boosters[j].contributions(np.zeros((1, width)))[0, -1]
-            base += self._B[j] / 3 * expected
+            learned += self._B[j] / 3 * expected
             for learner, at in ((deviation.ridge, 0), (deviation.elastic_net, K)):
                 s, c, constant, centre = _folded(learner, curves, width)
                 straight[:, at : at + K] += np.outer(s, self._B[j])
@@ -224,11 +218,10 @@ class Compiled:
                 own_straight += np.outer(self._B[j] / 3, s)
                 own_curved += np.outer(self._B[j] / 3, c)
                 centres += np.outer(self._B[j] / 3, centre)
-                base += self._B[j] / 3 * learner.intercept
+                learned += self._B[j] / 3 * learner.intercept
         roots, shifts = [], []
         for head in self._heads:
-            basis = head.uncertainty.basis
-            root = head.update.deviation_weight * head.uncertainty.root
+            basis, root = head.uncertainty.basis, head.uncertainty.root
             scaled = root[1:] / basis.scale[:, None]
             roots.append(scaled)
             shifts.append(root[0] - basis.centre @ scaled)
@@ -237,8 +230,12 @@ class Compiled:
         self._line_weights = np.ascontiguousarray(np.column_stack([straight, *roots]))
         self._line_constants = np.concatenate([constants, *shifts])
         self._curve_weights = curved
-        self._own_straight, self._own_curved = own_straight, own_curved
-        self._centre_parts, self._base = centres, base
+        # A site's update scales what was learned, and so every reason.
+        scale = self._deviation_weight[:, None]
+        self._own_straight, self._own_curved = scale * own_straight, scale * own_curved
+        self._centre_parts, self._tree_weights = scale * centres, scale * self._B.T / 3
+        rate = self._prior_mean + self._a
+        self._base = self._alpha + self._rate_weight * rate + self._deviation_weight * learned
 
     def _place_curves(self) -> dict[tuple[int, tuple[float, ...], int], int]:
         """Find the distinct curved terms over all learners: column, knots and which of them."""
@@ -272,15 +269,21 @@ class Compiled:
 
     def _fold_priors(self) -> None:
         heads = self._heads
-        self._a = np.array([h.update.alpha + h.update.rate_weight * h.a for h in heads])
+        self._a = np.array([head.a for head in heads])
         self._is_published = np.array([head.prior.kind == "published" for head in heads])
         self._base_rate = np.array([head.prior.base_rate or 0.0 for head in heads])
         self._prior_mean = np.array([head.prior.mean for head in heads])
+        updates = [head.update for head in heads]
+        self._alpha = np.array([update.alpha for update in updates])
+        self._rate_weight = np.array([update.rate_weight for update in updates])
+        self._deviation_weight = np.array([update.deviation_weight for update in updates])
+        updated = any(update.kind != "none" for update in updates)
+        self._covariance = np.array([u.covariance for u in updates]) if updated else None
         width = len(self._imputer.centre)
         effects = np.array([head.therapy_effects or [0.0] * width for head in heads]).T
-        effects = effects * self._rate_weight
         self._effect_columns = np.flatnonzero(effects.any(axis=1))
         self._effects = effects[self._effect_columns]
+        self._own_effects = self._rate_weight[:, None] * self._effects.T
 
     def _fold_sources(self, of_column: list[int]) -> None:
         S = len(self.sources)

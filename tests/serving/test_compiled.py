@@ -26,10 +26,20 @@ def gaps(cohort):
     return holed.infer_objects()
 
 
-@pytest.fixture(scope="module", params=["cohort", "gaps"])
+# By a site's patients: one head re-weighted, the other as trained.
+UPDATE = Update("reweighted", -0.3, 0.8, 0.5, ((0.05, 0.01, 0), (0.01, 0.02, 0), (0, 0, 0.03)), 150)
+
+
+@pytest.fixture(
+    scope="module", params=[("cohort", False), ("gaps", False), ("gaps", True)], ids=str
+)
 def both(request, scorer, cohort):
-    frame = request.getfixturevalue(request.param)
-    artifact = scorer.artifact
+    name, updated = request.param
+    frame, artifact = request.getfixturevalue(name), scorer.artifact
+    if updated:
+        first, *others = artifact.model.heads
+        heads = (replace(first, update=UPDATE), *others)
+        artifact = replace(artifact, model=replace(artifact.model, heads=heads))
     encoder = Encoder(artifact.plan)
     encoded = encoder.encode(inputs_of_frame(frame, artifact.dictionary, encoder))
     return artifact, values_of(frame, artifact.plan), encoded

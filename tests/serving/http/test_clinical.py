@@ -1,0 +1,227 @@
+"""FHIR R4 and CDS Hooks: what is read, what time does to it, and that answers are valid FHIR."""
+
+import json
+from copy import deepcopy
+
+import pytest
+from fhir.resources.R4B.bundle import Bundle
+from fhir.resources.R4B.riskassessment import RiskAssessment
+
+INFUSION = "2026-03-10T09:00:00Z"
+
+
+def observation(loinc, value, unit, time="2026-03-09T08:00:00Z", name="o"):
+    return {
+        "resourceType": "Observation", "id": f"{name}{loinc}", "status": "final",
+        "code": {"coding": [{"system": "http://loinc.org", "code": loinc}]},
+        "subject": {"reference": "Patient/p1"}, "effectiveDateTime": time,
+        "valueQuantity": {
+            "value": value, "unit": "as the laboratory writes it",
+            "system": "http://unitsofmeasure.org", "code": unit,
+        },
+    }  # fmt: skip
+
+
+RESOURCES = [
+    {"resourceType": "Patient", "id": "p1", "gender": "female", "birthDate": "1964-05-01"},
+    {
+        "resourceType": "MedicationAdministration", "id": "m1", "status": "in-progress",
+        "subject": {"reference": "Patient/p1"}, "effectiveDateTime": INFUSION,
+        "medicationCodeableConcept": {"text": "Yescarta"},
+    },
+    {
+        "resourceType": "Condition", "id": "c1", "subject": {"reference": "Patient/p1"},
+        "code": {"text": "LBCL"},
+    },
+    observation("2532-0", 410, "U/L"),
+    observation("1988-5", 3.5, "mg/dL"),
+    observation("777-3", 95, "10*9/L"),
+    observation("718-7", 9.1, "g/dL"),
+    observation("2276-4", 900, "ng/mL"),
+]  # fmt: skip
+VALUES = {
+    "therapy": "Yescarta", "disease": "LBCL", "sex": "female", "age": 61, "ldh": 410, "crp": 35,
+    "platelets": 95, "hemoglobin": 9.1, "ferritin": 900,
+}  # fmt: skip
+
+
+def bundle(*resources):
+    return {
+        "resourceType": "Bundle",
+        "type": "collection",
+        "entry": [{"resource": resource} for resource in resources],
+    }
+
+
+def assess(client, *resources):
+    answer = client.post("/fhir/RiskAssessment", json=bundle(*resources))
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["content-type"] == "application/fhir+json"
+    RiskAssessment.model_validate(answer.json())
+    return answer.json()
+
+
+def notes(assessment):
+    return " | ".join(note["text"] for note in assessment["note"])
+
+
+def test_what_the_tests_send_is_fhir():
+    Bundle.model_validate(bundle(*RESOURCES))
+
+
+def test_a_bundle_gets_the_risks_of_its_values(client, scorer):
+    found = assess(client, *RESOURCES)
+    (expected,) = scorer.score([VALUES])
+    assert expected["status"] == "ok"
+    assert found["status"] == "final"
+    assert found["subject"] == {"reference": "Patient/p1"}
+    assert [p["probabilityDecimal"] for p in found["prediction"]] == pytest.approx(
+        [risk["risk"] for risk in expected["risks"].values()], abs=1e-6
+    )
+    assert {b["reference"] for b in found["basis"]} >= {"Observation/o1988-5", "Observation/o777-3"}
+    assert "Research use only" in notes(found)
+    low = expected["risks"]["ge2"]["low"]
+    assert f"{low:.1%}" in found["prediction"][1]["rationale"]
+
+
+def test_the_latest_value_before_infusion_is_taken(client):
+    old = observation("1988-5", 500, "mg/L", "2026-03-01T08:00:00Z", "old")
+    late = observation("1988-5", 600, "mg/L", "2026-03-10T10:00:00Z", "late")
+    plain = assess(client, *RESOURCES)
+    for order in ([old, late], [late, old]):
+        among = assess(client, *order, *RESOURCES)
+        assert among["prediction"] == plain["prediction"]
+        assert among["basis"] != plain["basis"] or among == plain
+
+
+@pytest.mark.parametrize(
+    ("drawn", "infused", "late"),
+    [
+        ("2026-03-10T10:00:00Z", "2026-03-10T09:00:00Z", True),
+        ("2026-03-10T10:00:00+02:00", "2026-03-10T09:00:00Z", False),
+        ("2026-03-10", "2026-03-10T09:00:00Z", False),
+        ("2026-03-10T10:00:00Z", "2026-03-10", False),
+        ("2026-03-11", "2026-03-10", True),
+    ],
+)
+def test_a_value_from_after_the_infusion_gives_no_risk(client, drawn, infused, late):
+    resources = deepcopy(RESOURCES)
+    resources[1]["effectiveDateTime"] = infused
+    resources[4]["effectiveDateTime"] = drawn
+    found = assess(client, *resources)
+    assert (found["status"] == "cancelled") == late
+    assert ("'crp' was measured after the infusion" in notes(found)) == late
+    assert ("prediction" not in found) == late
+
+
+def test_a_unit_that_is_not_ucum_of_the_dictionary_gives_no_risk(client):
+    found = assess(client, *RESOURCES[:4], observation("1988-5", 3, "g/L"), *RESOURCES[5:])
+    assert found["status"] == "cancelled"
+    assert "'crp' is in a unit that is not accepted" in notes(found)
+
+
+def test_limits_and_values_without_a_time_are_told(client):
+    resources = deepcopy(RESOURCES)
+    resources[4]["valueQuantity"]["comparator"] = "<"
+    del resources[5]["effectiveDateTime"]
+    said = notes(assess(client, *resources))
+    assert "C-reactive protein is stated as a limit (less or more than): not used" in said
+    assert "taken as measured before infusion, for want of a time: Platelets" in said
+
+
+def test_two_patients_in_one_bundle_are_refused(client):
+    other = observation("2532-0", 300, "U/L") | {"subject": {"reference": "Patient/p2"}}
+    answer = client.post("/fhir/RiskAssessment", json=bundle(*RESOURCES, other))
+    assert answer.status_code == 422
+    assert "several patients" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [{}, {"resourceType": "Patient"}, bundle(), bundle({"resourceType": "Observation"}),
+     {"resourceType": "Bundle", "entry": [None, {"resource": 3}, {}]},
+     {"resourceType": "Bundle", "entry": "x"}],
+)  # fmt: skip
+def test_other_json_is_refused_or_gives_no_risk(client, body):
+    answer = client.post("/fhir/RiskAssessment", json=body)
+    if answer.status_code == 200:
+        RiskAssessment.model_validate(answer.json())
+        assert answer.json()["status"] == "cancelled"
+    else:
+        assert answer.status_code == 422
+
+
+# -- CDS Hooks --------------------------------------------------------------------------------
+
+
+def hook(**further):
+    return {
+        "hook": "order-sign",
+        "hookInstance": "d1577c69-dfbe-44ad-ba6d-3e05e953b2ea",
+        "context": {
+            "userId": "Practitioner/1", "patientId": "p1",
+            "draftOrders": bundle(
+                {
+                    "resourceType": "MedicationRequest", "status": "draft", "intent": "order",
+                    "subject": {"reference": "Patient/p1"},
+                    "medicationCodeableConcept": {"text": "axi-cel"},
+                    "dosageInstruction": [{"timing": {"event": [INFUSION]}}],
+                }
+            ),
+        },
+        "prefetch": {
+            "patient": RESOURCES[0],
+            "conditions": bundle(RESOURCES[2]),
+            "observations": bundle(*RESOURCES[3:]),
+        },
+    } | further  # fmt: skip
+
+
+def test_discovery_names_the_hook_and_what_to_send_along(client):
+    (service,) = client.get("/cds-services").json()["services"]
+    assert service["id"] == "crs-risk"
+    assert service["hook"] == "order-sign"
+    assert service["description"]
+    assert service["prefetch"]["patient"] == "Patient/{{context.patientId}}"
+    # LOINC 1988-5 is C-reactive protein in serum or plasma.
+    assert "http://loinc.org|1988-5" in service["prefetch"]["observations"]
+
+
+def test_an_order_gets_one_card_that_informs(client, scorer):
+    (card,) = client.post("/cds-services/crs-risk", json=hook()).json()["cards"]
+    (expected,) = scorer.score([VALUES])
+    risk = expected["risks"]["ge2"]
+    assert len(card["summary"]) < 140
+    assert f"{risk['risk']:.0%}" in card["summary"]
+    assert f"{risk['low']:.0%} to {risk['high']:.0%}" in card["summary"]
+    assert card["indicator"] == "info"
+    assert card["source"]["label"]
+    assert card["source"]["url"] == "http://testserver/v1/card"
+    assert card["links"] == [
+        {"label": "Model card", "url": "http://testserver/v1/card", "type": "absolute"}
+    ]
+    assert "Research use only" in card["detail"]
+
+
+def test_an_order_of_something_else_gets_a_card_without_a_number(client):
+    called = hook()
+    orders = called["context"]["draftOrders"]["entry"][0]["resource"]
+    orders["medicationCodeableConcept"] = {"text": "paracetamol"}
+    (card,) = client.post("/cds-services/crs-risk", json=called).json()["cards"]
+    assert "no risk" in card["summary"]
+    assert "%" not in card["summary"]
+    assert card["indicator"] != "critical"
+
+
+def test_without_what_was_to_be_sent_along_the_precondition_fails(client):
+    for prefetch in ({}, None):
+        assert (
+            client.post("/cds-services/crs-risk", json=hook(prefetch=prefetch)).status_code == 412
+        )
+
+
+def test_links_bear_the_public_address_where_there_is_one(service):
+    client = service(public_url="https://cds.example/crs/")
+    (card,) = client.post("/cds-services/crs-risk", json=hook()).json()["cards"]
+    assert card["source"]["url"] == "https://cds.example/crs/v1/card"
+    json.dumps(card)

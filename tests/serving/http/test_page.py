@@ -1,0 +1,178 @@
+"""The page in Chromium: from the example to a risk, what-if, units, keyboard, phone, axe."""
+
+import re
+import shutil
+
+import pytest
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+pytestmark = pytest.mark.skipif(
+    CHROMIUM is None, reason="chromium is not installed (apt-get install chromium)"
+)
+
+
+@pytest.fixture(scope="module")
+def browser():
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as play:
+        found = play.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield found
+        found.close()
+
+
+@pytest.fixture
+def open_page(browser, live):
+    """Open the page at a width, and see to it that nothing is fetched from elsewhere."""
+    contexts, elsewhere, faults = [], [], []
+
+    def opened(width=1280, **options):
+        context = browser.new_context(viewport={"width": width, "height": 800}, **options)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("request", lambda r: elsewhere.append(r.url) if not r.url.startswith(live) else 0)
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        page.on("console", lambda m: faults.append(m.text) if m.type == "error" else None)
+        page.goto(live)
+        page.wait_for_selector("#v-therapy")
+        page.evaluate("document.querySelectorAll('details').forEach(d => { d.open = true; })")
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert elsewhere == []
+    assert faults == []
+
+
+def shown(page):
+    page.wait_for_selector("#risks .big")
+    return [
+        float(t)
+        for t in re.findall(r"([\d.]+) %", " ".join(page.locator("#risks .big").all_inner_texts()))
+    ]
+
+
+def settle(page):
+    page.wait_for_timeout(250)
+    page.wait_for_load_state("networkidle")
+    page.wait_for_timeout(100)
+
+
+def test_an_example_is_one_click_away_and_shows_what_the_service_says(open_page, client, values):
+    page = open_page()
+    page.click("#example")
+    risks = shown(page)
+    (answer,) = client.post("/v1/risk", json={"values": values}).json()["answers"]
+    expected = [100 * risk["risk"] for risk in answer["risks"].values()]
+    assert risks == pytest.approx(expected, abs=0.51)
+    body = page.inner_text("main")
+    assert "published rate" in body
+    assert "90 % interval" in body
+    assert "This patient" in page.inner_text("#bars")
+    assert "The average training patient stands at" in page.inner_text("#words")
+
+
+def test_an_edited_value_shows_its_change_against_the_first_result(open_page):
+    page = open_page()
+    page.click("#example")
+    before = shown(page)
+    page.fill("#v-crp", "300")
+    page.wait_for_selector("#compared:not([hidden])")
+    assert "changed since: C-reactive protein" in page.inner_text("#compared")
+    after = shown(page)
+    changes = page.locator("#risks .change").all_inner_texts()
+    told = [float(re.match(r"([+−][\d.]+) points", c)[1].replace("−", "-")) for c in changes]
+    assert told == pytest.approx([a - b for a, b in zip(after, before, strict=True)], abs=1.1)
+    page.click("#rebase")
+    assert page.locator("#compared").is_hidden()
+
+
+def test_another_unit_keeps_the_patient(open_page):
+    page = open_page()
+    page.click("#example")
+    before = shown(page)
+    page.fill("#v-crp", "35")
+    settle(page)
+    plain = shown(page)
+    page.select_option('[data-unit="crp"]', "mg/dL")
+    settle(page)
+    assert page.input_value("#v-crp") == "3.5"
+    assert shown(page) == plain
+    assert len(before) == 2
+
+
+def test_ranges_are_checked_as_one_types(open_page):
+    page = open_page()
+    page.click("#example")
+    page.fill("#v-crp", "9000")
+    assert "Outside 0 to 700 mg/L: is the unit right?" in page.inner_text("#h-crp")
+    assert page.get_attribute("#v-crp", "aria-invalid") == "true"
+    page.wait_for_selector("#status.no")
+    assert "No risk for this patient" in page.inner_text("#status")
+    assert "C-reactive protein is outside 0 to 700 mg/L" in page.inner_text("#status")
+    page.fill("#v-crp", "text")
+    assert page.inner_text("#h-crp") == "Not a number."
+    page.fill("#v-crp", "12")
+    page.wait_for_selector("#answer:not([hidden])")
+    assert page.inner_text("#h-crp") == ""
+
+
+def test_the_therapys_published_rate_is_told_when_it_is_picked(open_page):
+    page = open_page()
+    page.select_option("#v-therapy", "teclistamab")
+    assert "Published for this therapy" in page.inner_text("#rate")
+    assert "CRS of any grade" in page.inner_text("#rate")
+
+
+def test_a_summary_can_be_copied(open_page):
+    page = open_page(permissions=["clipboard-read", "clipboard-write"])
+    page.click("#example")
+    shown(page)
+    page.click("#copy")
+    page.get_by_text("Copied.").wait_for()
+    text = page.evaluate("navigator.clipboard.readText()")
+    assert "Research use only" in text
+    assert "CRS of grade 2 or higher" in text
+
+
+def test_everything_is_reached_by_keyboard(open_page):
+    page = open_page()
+    for _ in range(12):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.id") == "example":
+            break
+    page.keyboard.press("Enter")
+    shown(page)
+    reached = set()
+    for _ in range(150):
+        page.keyboard.press("Tab")
+        reached.add(page.evaluate("document.activeElement.id || document.activeElement.tagName"))
+    assert {"v-therapy", "v-disease", "v-crp", "SUMMARY", "copy"} <= reached
+
+
+@pytest.mark.parametrize("width", [360, 768, 1280])
+def test_nothing_runs_over_the_edge_and_the_warning_stays(open_page, width):
+    page = open_page(width)
+    page.click("#example")
+    shown(page)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.evaluate("window.scrollTo(0, document.body.scrollHeight)")
+    page.wait_for_timeout(100)
+    box = page.locator(".research").bounding_box()
+    assert box["y"] == pytest.approx(0, abs=1)
+    assert "Research use only" in page.inner_text(".research")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_serious(open_page, scheme):
+    from axe_core_python.sync_playwright import Axe
+
+    page = open_page(color_scheme=scheme, bypass_csp=True)
+    page.click("#example")
+    shown(page)
+    page.fill("#v-crp", "300")
+    page.wait_for_selector("#compared:not([hidden])")
+    found = Axe().run(page)["violations"]
+    told = [(v["id"], v["impact"], [n["html"] for n in v["nodes"][:3]]) for v in found]
+    assert [fault for fault in told if fault[1] in ("serious", "critical")] == []
