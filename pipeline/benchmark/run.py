@@ -8,10 +8,11 @@ import platform
 from pathlib import Path
 from typing import Any
 
+import joblib
 import numpy as np
 import pandas as pd
 
-from pipeline.benchmark.cells import Progress, folds_of, gather, plan_cells, run_cells
+from pipeline.benchmark.cells import Judged, Progress, folds_of, gather, plan_cells, run_cells
 from pipeline.benchmark.cohort import Cohort
 from pipeline.benchmark.compare import (
     LOSSES,
@@ -113,31 +114,49 @@ def _applies(procedure: str, cohort: Cohort) -> bool:
 
 
 def _rows(
-    table: str, cohort: Cohort, judged: dict[str, Any], settings: Benchmark
+    table: str, cohort: Cohort, judged: dict[str, Judged], settings: Benchmark
 ) -> list[dict[str, Any]]:
-    rows = []
-    how = (settings.bootstrap, settings.interval_level, settings.seed)
-    cache, folds = settings.results_folder / "figures", folds_of(cohort, settings)
-    for k, outcome in enumerate(cohort.patients.outcomes):
-        observed = cohort.patients.Y[:, k]
-        own = losses(observed, judged[OURS].risks[:, :, k])
-        for name, found in judged.items():
-            risks = found.risks[:, :, k]
-            theirs = losses(observed, risks)
-            rows.append(
-                {
-                    "table": table,
-                    "outcome": outcome,
-                    "procedure": name,
-                    "figures": _figures(observed, risks, folds, how, cache),
-                    "fit_seconds": _spread(found.fit_seconds),
-                    "rows_per_second": _spread(found.rows_per_second),
-                    "ours_minus_theirs": None
-                    if name == OURS
-                    else {loss: difference(own[loss], theirs[loss], *how) for loss in LOSSES},
-                }
+    names = {outcome: k for k, outcome in enumerate(cohort.patients.outcomes)}
+    with joblib.parallel_config("loky", inner_max_num_threads=1):
+        rows = joblib.Parallel(n_jobs=settings.processes)(
+            joblib.delayed(_row)(
+                {"table": table, "outcome": outcome, "procedure": name},
+                cohort.patients.Y[:, k],
+                found.risks[:, :, k],
+                judged[OURS].risks[:, :, k],
+                folds_of(cohort, settings),
+                settings,
             )
-    return rows
+            for outcome, k in names.items()
+            for name, found in judged.items()
+        )
+    return [
+        row
+        | {
+            "fit_seconds": _spread(judged[row["procedure"]].fit_seconds),
+            "rows_per_second": _spread(judged[row["procedure"]].rows_per_second),
+        }
+        for row in rows
+    ]
+
+
+def _row(
+    names: dict[str, str],
+    observed: np.ndarray,
+    risks: np.ndarray,
+    own_risks: np.ndarray,
+    folds: np.ndarray,
+    settings: Benchmark,
+) -> dict[str, Any]:
+    how = (settings.bootstrap, settings.interval_level, settings.seed)
+    own, theirs = losses(observed, own_risks), losses(observed, risks)
+    return {
+        **names,
+        "figures": _figures(observed, risks, folds, how, settings.results_folder / "figures"),
+        "ours_minus_theirs": None
+        if names["procedure"] == OURS
+        else {loss: difference(own[loss], theirs[loss], *how) for loss in LOSSES},
+    }
 
 
 def _figures(
@@ -155,7 +174,10 @@ def _figures(
         return found
     found = figures(observed, risks, folds, *how)
     cache.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps(found), encoding="utf-8")
+    # Whole or not at all: the comparison may be stopped at any moment.
+    aside = file.with_suffix(".new")
+    aside.write_text(json.dumps(found), encoding="utf-8")
+    aside.replace(file)
     return found
 
 
