@@ -179,10 +179,10 @@ def _learning(plot: Mapping[str, str], own: Mapping[str, Any]) -> Drawing:
     room = 0.08 * (max(values) - min(values)) or 0.01
     y = Scale(min(values) - room, max(values) + room, 248, 12)
     # Each size is twice the one before: equal steps.
-    x = Scale(0, max(len(points) - 1, 1), 78, 366)
+    x = Scale(0, max(len(points) - 1, 1), 84, 366)
     for value in ticks(y.low, y.high, 5):
-        drawing.line([(56, y(value)), (388, y(value))], "p-grid")
-        drawing.text(50, y(value) + 4, number(value, 3), "p-quiet", "end")
+        drawing.line([(66, y(value)), (388, y(value))], "p-grid")
+        drawing.text(60, y(value) + 4, number(value, 3), "p-quiet", "end")
     banded = [(k, f) for k, (_, f) in enumerate(points) if f["low"] is not None]
     if banded:
         drawing.band(

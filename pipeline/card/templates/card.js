@@ -47,6 +47,13 @@
     box.hidden = false;
     show();
   });
+  // A link to a folded table opens it.
+  function unfold() {
+    var target = document.getElementById(location.hash.slice(1));
+    if (target && target.tagName === "DETAILS") target.open = true;
+  }
+  addEventListener("hashchange", unfold);
+  unfold();
   // A table that does not scroll need not hold up those who go by keyboard.
   function stops() {
     document.querySelectorAll(".scroll").forEach(function (box) {
