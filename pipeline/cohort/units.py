@@ -132,10 +132,13 @@ def accepted_unit(unit: str, variable: Variable) -> str | None:
     return same[0] if same else None
 
 
-def conversions(variable: Variable) -> dict[str, tuple[float, float]]:
-    """Factor and offset to the canonical unit, for each further unit that is accepted."""
+def conversions(variable: Variable) -> dict[str, list[float]]:
+    """Factor and offset to the canonical unit, for each further unit that is accepted.
+
+    As lists, which is what they are once read back from the model's JSON.
+    """
     return {
-        unit: linear_map(unit, variable.unit or "1", variable.molar_mass)
+        unit: list(linear_map(unit, variable.unit or "1", variable.molar_mass))
         for unit in variable.accepts
     }
 

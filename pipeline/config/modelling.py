@@ -111,17 +111,16 @@ class ElasticNet(Linear):
 
 
 class Deviation(Section):
-    """Prior beliefs about the recalibration ``a + b f`` of the learned deviations.
+    """Prior beliefs about ``a``, ``b`` and ``m`` in ``logit(risk) = prior + u + a + m sum(b f)``.
 
-    ``borrowed`` are the weights of the deviations of outcomes nested with the head's own.
+    The three learners' weights ``b`` are believed alike; ``weight_mean`` is their sum. ``m``
+    is how far a therapy's modality follows the common deviation, 1 where nothing is known.
     """
 
     intercept_sd: float = Field(default=1.0, gt=0)
-    slope_mean: float = Field(default=0.5, ge=0)
-    slope_mean_without_prior: float = Field(default=1.0, ge=0)
-    slope_sd: float = Field(default=0.4, gt=0)
-    borrowed_mean: float = Field(default=0.35, ge=0)
-    borrowed_sd: float = Field(default=0.2, gt=0)
+    weight_mean: float = Field(default=1.0, ge=0)
+    weight_sd: float = Field(default=0.2, gt=0)
+    modality_sd: float = Field(default=0.3, gt=0)
 
 
 class Model(Section):
@@ -131,7 +130,6 @@ class Model(Section):
     minimum_events: int = Field(default=30, ge=1)
     inner_folds: int = Field(default=5, ge=2)
     tuning_patients: int = Field(default=20000, ge=200)
-    one_standard_error: bool = False
     factors: int = Field(default=8, ge=1)
     therapy_sd: float = Field(default=0.25, gt=0)
     trees: Trees = Field(default_factory=Trees)
@@ -139,4 +137,5 @@ class Model(Section):
     elastic_net: ElasticNet = Field(default_factory=ElasticNet)
     deviation: Deviation = Field(default_factory=Deviation)
     interval_level: float = Field(default=0.90, gt=0, lt=1)
-    coefficient_sd: float = Field(default=0.18, gt=0)
+    coefficient_sd: float = Field(default=0.10, gt=0)
+    coefficient_sd_unfitted: float = Field(default=0.18, gt=0)

@@ -89,10 +89,12 @@ class FeaturePlan(BaseModel):
     grades: list[float | None]
     left_out: dict[str, str]
 
-    @property
-    def therapy_columns(self) -> np.ndarray:
-        """Columns that code the product, where it has a published rate, shape (columns,)."""
-        own = [self.facts is not None and column.source == "therapy" for column in self.columns]
+    def columns_of(self, attribute: str) -> np.ndarray:
+        """Columns that code an attribute of the therapy, shape (columns,) of bool.
+
+        The product itself is ``therapy``. None where there are no published rates.
+        """
+        own = [self.facts is not None and column.source == attribute for column in self.columns]
         return np.array(own, dtype=bool)
 
     @property

@@ -1,4 +1,4 @@
-"""The model as a folder of text: one JSON file and LightGBM's own text per head.
+"""The model as a folder of text: one JSON file, and LightGBM's own text per column of outcomes.
 
 No pickle. Loading needs numpy and this package, not scikit-learn, shap or matplotlib.
 Numbers are written so that they read back to the same bits.
@@ -27,7 +27,7 @@ from pipeline.model.risk_model import RiskModel
 from pipeline.model.trees import Trees
 from pipeline.model.update import Update
 
-FORMAT = 3
+FORMAT = 4
 _MODEL_FILE = "model.json"
 
 
@@ -60,7 +60,8 @@ def write_artifact(artifact: Artifact, folder: Path) -> None:
         "capped_by": artifact.model.capped_by,
         "therapies_seen": artifact.model.therapies_seen,
         "imputer": _plain(asdict(artifact.model.imputer)),
-        "heads": [_head_to_json(head, folder) for head in artifact.model.heads],
+        "deviations": _deviations_to_json(artifact.model.heads, folder),
+        "heads": [_head_to_json(head) for head in artifact.model.heads],
         "plan": artifact.plan.model_dump(mode="json", exclude_defaults=True),
         "dictionary": artifact.dictionary.to_json(),
     }
@@ -108,7 +109,9 @@ def read_artifact(folder: Path) -> Artifact:
 
 def _artifact_from_json(content: dict[str, Any], folder: Path) -> Artifact:
     capped_by = tuple(content["capped_by"])
-    heads = tuple(_head_from_json(entry, folder) for entry in content["heads"])
+    deviations = [_deviation_from_json(part, folder) for part in content["deviations"]]
+    learned = {name: deviation for names, deviation in deviations for name in names}
+    heads = tuple(_head_from_json(entry, learned) for entry in content["heads"])
     imputer = FactorImputer(**{k: np.array(v) for k, v in content["imputer"].items()})
     return Artifact(
         model=RiskModel(heads, imputer, capped_by, tuple(content["therapies_seen"])),
@@ -118,56 +121,81 @@ def _artifact_from_json(content: dict[str, Any], folder: Path) -> Artifact:
     )
 
 
-def _head_to_json(head: Head, folder: Path) -> dict[str, Any]:
-    entry = {
-        name: getattr(head, name)
-        for name in Head.__dataclass_fields__
-        if name not in ("prior", "deviation", "uncertainty", "update")
-    }
+def trees_file(outcomes: Iterable[str]) -> str:
+    """Name of the file that holds the trees of outcomes which share a deviation."""
+    return f"trees_{'_'.join(outcomes)}.txt"
+
+
+def shared_deviations(heads: Iterable[Head]) -> list[tuple[list[str], Deviation]]:
+    """Each learned deviation once, with the outcomes that follow it."""
+    found: dict[int, tuple[list[str], Deviation]] = {}
+    for head in heads:
+        if head.deviation is not None:
+            found.setdefault(id(head.deviation), ([], head.deviation))[0].append(head.outcome)
+    return list(found.values())
+
+
+def _deviations_to_json(heads: tuple[Head, ...], folder: Path) -> list[dict[str, Any]]:
+    parts = []
+    for outcomes, deviation in shared_deviations(heads):
+        trees, file = deviation.trees, trees_file(outcomes)
+        (folder / file).write_text(trees.text, encoding="utf-8", newline="\n")
+        parts.append(
+            {
+                "outcomes": outcomes,
+                "trees": {
+                    "file": file,
+                    "sha256": _digest(trees.text),
+                    "leaves": trees.leaves,
+                    "trees": trees.trees,
+                    "base": trees.base,
+                },
+                "ridge": _plain(asdict(deviation.ridge)),
+                "elastic_net": _plain(asdict(deviation.elastic_net)),
+            }
+        )
+    return parts
+
+
+def _deviation_from_json(part: dict[str, Any], folder: Path) -> tuple[list[str], Deviation]:
+    trees = part["trees"]
+    file = folder / trees["file"]
+    if not file.is_file():
+        raise InputError("is missing", file=file, mend="copy the whole model folder")
+    text = file.read_bytes().decode("utf-8", errors="replace")
+    # LightGBM ends the whole process where its text is damaged.
+    if _digest(text) != trees["sha256"]:
+        raise InputError("is damaged or was changed", file=file, mend="train the model again")
+    return part["outcomes"], Deviation(
+        Trees(text, trees["leaves"], trees["trees"], trees["base"]),
+        _linear(part["ridge"]),
+        _linear(part["elastic_net"]),
+    )
+
+
+def _head_to_json(head: Head) -> dict[str, Any]:
+    kept = (name for name in Head.__dataclass_fields__ if name != "deviation")
+    entry = {name: getattr(head, name) for name in kept}
     entry["prior"] = asdict(head.prior)
     entry["update"] = asdict(head.update)
-    entry["deviation"] = None
-    if head.deviation is not None:
-        trees = head.deviation.trees
-        file = f"trees_{head.outcome}.txt"
-        (folder / file).write_text(trees.text, encoding="utf-8", newline="\n")
-        entry["deviation"] = {
-            "trees": {
-                "file": file,
-                "sha256": _digest(trees.text),
-                "leaves": trees.leaves,
-                "trees": trees.trees,
-            },
-            "ridge": _plain(asdict(head.deviation.ridge)),
-            "elastic_net": _plain(asdict(head.deviation.elastic_net)),
-        }
     entry["uncertainty"] = _plain(asdict(head.uncertainty))
     return entry
 
 
-def _head_from_json(entry: dict[str, Any], folder: Path) -> Head:
-    part, spread = entry.pop("deviation"), entry.pop("uncertainty")
-    deviation = None
-    if part:
-        file = folder / part["trees"]["file"]
-        if not file.is_file():
-            raise InputError("is missing", file=file, mend="copy the whole model folder")
-        text = file.read_bytes().decode("utf-8", errors="replace")
-        # LightGBM ends the whole process where its text is damaged.
-        if _digest(text) != part["trees"]["sha256"]:
-            raise InputError("is damaged or was changed", file=file, mend="train the model again")
-        deviation = Deviation(
-            Trees(text, part["trees"]["leaves"], part["trees"]["trees"]),
-            _linear(part["ridge"]),
-            _linear(part["elastic_net"]),
-        )
+def _head_from_json(entry: dict[str, Any], learned: dict[str, Deviation]) -> Head:
+    spread, prior = entry.pop("uncertainty"), Prior(**entry.pop("prior"))
     uncertainty = Uncertainty(_basis(spread["basis"]), np.array(spread["root"]))
-    prior, change = Prior(**entry.pop("prior")), entry.pop("update")
+    change = entry.pop("update")
     change["covariance"] = tuple(tuple(row) for row in change["covariance"])
-    for name in ("b", "therapy_effects"):
+    for name in ("b", "therapy_effects", "modality_effects"):
         entry[name] = tuple(entry[name])
-    return Head(**entry, prior=prior, deviation=deviation, uncertainty=uncertainty,
-                update=Update(**change))  # fmt: skip
+    return Head(
+        **entry,
+        prior=prior,
+        deviation=learned.get(entry["outcome"]),
+        uncertainty=uncertainty,
+        update=Update(**change),
+    )
 
 
 def _digest(text: str) -> str:
@@ -176,7 +204,7 @@ def _digest(text: str) -> str:
 
 def _linear(part: dict[str, Any]) -> LinearLearner:
     coefficients = np.array(part["coefficients"])
-    return LinearLearner(_basis(part["basis"]), coefficients, part["intercept"], part["penalty"])
+    return LinearLearner(_basis(part["basis"]), coefficients, part["penalty"])
 
 
 def _basis(part: dict[str, Any]) -> Basis:

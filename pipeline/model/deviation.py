@@ -1,4 +1,10 @@
-"""The learned deviation f(x) of one outcome: the mean, in log-odds, of three learners."""
+"""The learned deviation of nested outcomes: three learners of what moves them all.
+
+Outcomes that are thresholds of one column (CRS of any grade, of grade 2, of grade 3) tell of
+the same severity. One deviation is learned from all of them together, each with its own prior
+and intercept: a rare outcome alone would show little. How far each outcome follows it is the
+head's matter.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +17,12 @@ from pipeline.model.linear import LinearLearner, fit_linear, tune_linear
 from pipeline.model.trees import Trees, fit_trees, tune_trees
 from pipeline.model.tuning import inner_folds
 
+LEARNERS = ("trees", "ridge", "elastic_net")
+
 
 @dataclass(frozen=True)
 class Cases:
-    """Training patients of one outcome.
+    """Training patients of one or more nested outcomes.
 
     Attributes
     ----------
@@ -24,8 +32,8 @@ class Cases:
         Which columns are 0/1.
     trends : list of int
         Monotone constraint per column.
-    y : ndarray of 0/1, shape (n,)
-    offset : ndarray, shape (n,)
+    Y : ndarray of 0/1, shape (n, outcomes)
+    offset : ndarray, shape (n, outcomes)
         Prior log-odds.
     """
 
@@ -33,35 +41,39 @@ class Cases:
     filled: np.ndarray
     coded: np.ndarray
     trends: list[int]
-    y: np.ndarray
+    Y: np.ndarray
     offset: np.ndarray
 
     def part(self, rows: np.ndarray) -> Cases:
         """The same for some of the patients."""
         return Cases(
-            self.Z[rows], self.filled[rows], self.coded, self.trends, self.y[rows],
+            self.Z[rows], self.filled[rows], self.coded, self.trends, self.Y[rows],
             self.offset[rows],
         )  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Deviation:
-    """Three fitted learners with equal weights; averaging log-odds keeps reasons exact."""
+    """Three fitted learners; a weighted sum of log-odds keeps reasons exact."""
 
     trees: Trees
     ridge: LinearLearner
     elastic_net: LinearLearner
 
     def margins(self, Z: np.ndarray, filled: np.ndarray) -> np.ndarray:
-        """Deviation in log-odds by each learner, shape (n, 3); f is their mean."""
+        """Deviation in log-odds by each learner, shape (n, 3), about 0 on average."""
         return np.column_stack(
             [self.trees.margin(Z), self.ridge.margin(filled), self.elastic_net.margin(filled)]
         )
 
-    def contributions(self, Z: np.ndarray, filled: np.ndarray) -> np.ndarray:
-        """Parts of it per column, and the base value last, shape (n, columns + 1)."""
-        linear = self.ridge.contributions(filled) + self.elastic_net.contributions(filled)
-        return (self.trees.contributions(Z) + linear) / 3
+    def contributions(
+        self, Z: np.ndarray, filled: np.ndarray, weights: tuple[float, ...]
+    ) -> np.ndarray:
+        """Parts of the weighted sum of margins per column, shape (n, columns)."""
+        trees, ridge, net = weights
+        parts = ridge * self.ridge.contributions(filled)
+        parts += net * self.elastic_net.contributions(filled)
+        return parts + trees * self.trees.contributions(Z) if trees else parts
 
 
 def fit_deviation(
@@ -78,24 +90,20 @@ def fit_deviation(
     Returns
     -------
     deviation : Deviation
-    margin : ndarray, shape (len(tuning_rows),)
-        Out-of-fold f of the tuning patients.
+    margins : ndarray, shape (len(tuning_rows), 3)
+        Out-of-fold deviations of the tuning patients, by learner.
     """
     inner = cases.part(tuning_rows)
-    folds = inner_folds(inner.y, settings.inner_folds, seed)
-    simpler = settings.one_standard_error
-    linear = (inner.filled, inner.coded, inner.y, inner.offset, folds)
-    trees = tune_trees(
-        inner.Z, inner.y, inner.offset, inner.trends, folds, settings.trees, simpler, seed
-    )
-    ridge = tune_linear(*linear, settings.ridge, simpler)
-    net = tune_linear(*linear, settings.elastic_net, simpler)
-    everyone = (cases.filled, cases.coded, cases.y, cases.offset)
+    folds = inner_folds(inner.Y.sum(axis=1), settings.inner_folds, seed)
+    own = (inner.Y, inner.offset)
+    size, by_trees = tune_trees(inner.Z, *own, inner.trends, folds, settings.trees, seed)
+    linear = (inner.filled, inner.coded, *own, folds)
+    ridge, by_ridge = tune_linear(*linear, settings.ridge, seed)
+    net, by_net = tune_linear(*linear, settings.elastic_net, seed)
+    everyone = (cases.filled, cases.coded, cases.Y, cases.offset)
     fitted = Deviation(
-        fit_trees(
-            cases.Z, cases.y, cases.offset, cases.trends, trees.setting, settings.trees, seed
-        ),
-        fit_linear(*everyone, ridge.setting, settings.ridge),
-        fit_linear(*everyone, net.setting, settings.elastic_net),
+        fit_trees(cases.Z, cases.Y, cases.offset, cases.trends, size, settings.trees, seed),
+        fit_linear(*everyone, ridge, settings.ridge),
+        fit_linear(*everyone, net, settings.elastic_net),
     )
-    return fitted, (trees.margin + ridge.margin + net.margin) / 3
+    return fitted, np.column_stack([by_trees, by_ridge, by_net])

@@ -6,7 +6,7 @@ import numpy as np
 
 from pipeline.config import Model as Settings
 from pipeline.config import Outcome
-from pipeline.model.deviation import Cases, Deviation, fit_deviation
+from pipeline.model.deviation import LEARNERS, Cases, Deviation, fit_deviation
 from pipeline.model.head import (
     Head,
     choose_prior,
@@ -38,92 +38,90 @@ def fit_risk_model(
         whether enough is known to fit anything is then decided as for the whole.
     """
     Z, Y, published, outcomes = patients.Z, patients.Y, patients.published, patients.outcomes
-    therapy_columns, trends = patients.therapy_columns, list(patients.trends)
     imputer = fit_imputer(Z, settings.factors, seed)
     filled, coded = imputer.fill(Z), is_coded(Z)
     rows = _tuning_rows(len(Z), settings.tuning_patients, seed)
-    minimum = (settings.minimum_patients, settings.minimum_events)
     whole = Y if whole is None else whole
-    reasons, cases, effects, deviations = [], [], [], []
-    # What is believed of a therapy's own rate is wider than of any other effect; 0/1 columns
-    # are scaled by a half.
-    belief_sd = np.where(therapy_columns, settings.therapy_sd / 2, settings.coefficient_sd)
-    margins = np.zeros((len(rows), len(outcomes)))
+    reasons = [_why_not(patients, whole, k, settings) for k in range(len(outcomes))]
+    effects = np.zeros((len(outcomes), Z.shape[1]))
+    offset = np.empty(Y.shape)
     for k in range(len(outcomes)):
-        # A column of a matrix is a view, which LightGBM would copy with a warning.
-        y = np.ascontiguousarray(Y[:, k])
-        offset = choose_prior(y, published[:, k]).log_odds(published[:, k])
-        # Each inner fold needs an event, too.
-        inner = (settings.inner_folds, settings.inner_folds)
-        reasons.append(too_few(whole[:, k], minimum) or too_few(y, inner))
-        effects.append(np.zeros(Z.shape[1]))
-        if reasons[k] is None and therapy_columns.any():
-            codes = np.nan_to_num(Z[:, therapy_columns])
+        offset[:, k] = choose_prior(Y[:, k], published[:, k]).log_odds(published[:, k])
+        if reasons[k] is None and patients.therapy_columns.any():
+            codes = np.nan_to_num(Z[:, patients.therapy_columns])
             sd = _therapy_sd(codes, patients.published_sd[:, k], settings.therapy_sd)
-            found = fit_shrunk(y, offset, codes, settings.deviation.intercept_sd, sd)
-            effects[k][therapy_columns] = found
-            offset = offset + codes @ found
-        cases.append(Cases(Z, filled, coded, trends, y, np.ascontiguousarray(offset)))
-        fitted: Deviation | None = None
-        if reasons[k] is None:
-            fitted, margins[:, k] = fit_deviation(cases[k], rows, settings, seed)
-        deviations.append(fitted)
-    nested = _nested(outcomes) & np.array([d is not None for d in deviations])
-    heads = tuple(
-        _head(name, k, cases[k], effects[k], deviations, margins, nested[k], rows, published,
-              belief_sd, settings, reasons[k], patients.arms)
-        for k, name in enumerate(outcomes)
-    )  # fmt: skip
+            found = fit_shrunk(Y[:, k], offset[:, k], codes, settings.deviation.intercept_sd, sd)
+            effects[k, patients.therapy_columns] = found
+            offset[:, k] += codes @ found
+    deviations: list[Deviation | None] = [None] * len(outcomes)
+    margins = np.zeros((len(outcomes), len(rows), len(LEARNERS)))
+    for nested in _nested(outcomes):
+        fitted = [k for k in nested if reasons[k] is None]
+        if fitted:
+            trends = list(patients.trends)
+            cases = Cases(Z, filled, coded, trends, Y[:, fitted], offset[:, fitted])
+            found_deviation, found_margins = fit_deviation(cases, rows, settings, seed)
+            for k in fitted:
+                deviations[k], margins[k] = found_deviation, found_margins
+    modalities = np.nan_to_num(Z[:, patients.modality_columns])
+    heads = []
+    for k, name in enumerate(outcomes):
+        y, own, prior = Y[:, k], deviations[k], choose_prior(Y[:, k], published[:, k])
+        a, m = 0.0, np.ones(modalities.shape[1])
+        b: tuple[float, ...] = (0.0,) * len(LEARNERS)
+        if own is not None or prior.kind == "published":
+            a, b, m = recalibrate(
+                y[rows], offset[rows, k], margins[k], modalities[rows], settings.deviation
+            )
+        F = np.zeros((len(y), len(LEARNERS))) if own is None else own.margins(Z, filled)
+        risk = expit(offset[:, k] + a + (1 + modalities @ (m - 1)) * (F @ np.array(b)))
+        heads.append(
+            Head(
+                outcome=name,
+                prior=prior,
+                deviation=own,
+                a=a,
+                b=b,
+                # Where nothing was fitted, what predictors might do is uncertain all the same.
+                uncertainty=fit_uncertainty(
+                    filled, coded, risk, _belief_sd(patients, own is not None, settings)
+                ),
+                patients=len(y),
+                events=shown_events(y),
+                why_not_fitted=reasons[k],
+                therapy_effects=_by_column(effects[k], np.ones(Z.shape[1], dtype=bool)),
+                modality_effects=_by_column(m - 1, patients.modality_columns),
+                information=information_by_arm(patients.arms, risk) if own is not None else {},
+            )
+        )
     therapies = patients.therapies
     seen = sorted({str(t) for t in therapies}) if therapies is not None else []
-    return RiskModel(heads, imputer, _capped_by(outcomes), tuple(seen))
+    return RiskModel(tuple(heads), imputer, _capped_by(outcomes), tuple(seen))
 
 
-def _head(
-    name: str,
-    k: int,
-    cases: Cases,
-    effects: np.ndarray,
-    deviations: list[Deviation | None],
-    margins: np.ndarray,
-    lends: np.ndarray,
-    rows: np.ndarray,
-    published: np.ndarray,
-    belief_sd: np.ndarray,
-    settings: Settings,
-    why_not_fitted: str | None,
-    arms: np.ndarray | None,
-) -> Head:
-    y, offset = cases.y, cases.offset
-    prior = choose_prior(y, published[:, k])
-    own = deviations[k]
-    if own is None:
-        lends = np.zeros(len(lends), dtype=bool)
-    if own is None and prior.kind == "base rate":
-        a, b = 0.0, (0.0,) * len(lends)
-    else:
-        tuned = cases.part(rows)
-        a, b = recalibrate(tuned.y, tuned.offset, margins, k, lends, prior, settings.deviation)
-    F = [
-        w * d.margins(cases.Z, cases.filled).mean(axis=1)
-        for w, d in zip(b, deviations, strict=True)
-        if d and w
-    ]
-    risk = expit(offset + a + np.sum(F, axis=0))
-    return Head(
-        outcome=name,
-        prior=prior,
-        deviation=own,
-        a=a,
-        b=b,
-        # Where nothing was fitted, what the predictors might do is uncertain all the same.
-        uncertainty=fit_uncertainty(cases.filled, cases.coded, risk, belief_sd),
-        patients=len(y),
-        events=shown_events(y),
-        why_not_fitted=why_not_fitted,
-        therapy_effects=tuple(float(u) for u in effects) if effects.any() else (),
-        information=information_by_arm(arms, risk) if own is not None else {},
-    )
+def _belief_sd(patients: Patients, fitted: bool, settings: Settings) -> np.ndarray:
+    """Belief about effects behind the interval, per column: their spread in log-odds.
+
+    What is believed of a therapy's own rate is wider than of any other effect; 0/1 columns are
+    scaled by a half.
+    """
+    effect = settings.coefficient_sd if fitted else settings.coefficient_sd_unfitted
+    return np.where(patients.therapy_columns, settings.therapy_sd / 2, effect)
+
+
+def _by_column(effects: np.ndarray, columns: np.ndarray) -> tuple[float, ...]:
+    """Effects laid out over all columns of the matrix; empty where there is none."""
+    laid_out = np.zeros(len(columns))
+    laid_out[columns] = effects
+    return tuple(float(effect) for effect in laid_out) if laid_out.any() else ()
+
+
+def _why_not(patients: Patients, whole: np.ndarray, k: int, settings: Settings) -> str | None:
+    """Why nothing may be fitted for an outcome, in words, or None where it may."""
+    # Each inner fold needs an event, too.
+    inner = (settings.inner_folds, settings.inner_folds)
+    minimum = (settings.minimum_patients, settings.minimum_events)
+    return too_few(whole[:, k], minimum) or too_few(patients.Y[:, k], inner)
 
 
 def _therapy_sd(codes: np.ndarray, published_sd: np.ndarray, therapy_sd: float) -> np.ndarray:
@@ -143,10 +141,10 @@ def _tuning_rows(n: int, most: int, seed: int) -> np.ndarray:
     return np.sort(np.random.default_rng(seed).choice(n, most, replace=False))
 
 
-def _nested(outcomes: dict[str, Outcome]) -> np.ndarray:
-    """Which outcomes are thresholds of one column, shape (outcomes, outcomes)."""
-    columns = np.array([outcome.column for outcome in outcomes.values()])
-    return columns[:, None] == columns[None, :]
+def _nested(outcomes: dict[str, Outcome]) -> list[list[int]]:
+    """Positions of the outcomes that are thresholds of one column, column by column."""
+    columns = [outcome.column for outcome in outcomes.values()]
+    return [[k for k, c in enumerate(columns) if c == column] for column in dict.fromkeys(columns)]
 
 
 def _capped_by(outcomes: dict[str, Outcome]) -> tuple[int | None, ...]:

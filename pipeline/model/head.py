@@ -1,6 +1,7 @@
-"""One head: the risk of one outcome, ``prior + u + a + sum of b f`` on the logit scale.
+"""One head: the risk of one outcome, ``prior + u + a + m sum(b f)`` on the logit scale.
 
-``u`` is the random intercept of the patient's therapy.
+``u`` is the random intercept of the patient's therapy, ``f`` are the deviations by the three
+learners, and ``m`` says how far patients on a therapy of this modality follow them.
 """
 
 from __future__ import annotations
@@ -57,12 +58,12 @@ class Head:
     outcome : str
     prior : Prior
     deviation : Deviation or None
-        The head's own f; None where the cohort was below the config's minimum: the risk is
-        then the prior, recalibrated in the large at most.
+        Learned together with the nested outcomes, which hold the same one; None where the
+        cohort was below the config's minimum: the risk is then the prior, recalibrated in the
+        large at most.
     a : float
     b : tuple of float
-        Weight of each head's f, in the order of the model's outcomes. Nested outcomes borrow
-        from each other: what raises the risk of grade 2 tells of the rarer grade 3.
+        Weight of each learner: trees, ridge, elastic net.
     uncertainty : Uncertainty
     patients : int
         What it was trained on.
@@ -73,6 +74,8 @@ class Head:
     therapy_effects : tuple of float
         Per column, how far this cohort's rate of a therapy lies from the published one, in
         log-odds, shrunk as a random intercept; 0 for all other columns. Empty for none.
+    modality_effects : tuple of float
+        Per column, ``m - 1`` of the modality it codes; 0 for all other columns. Empty for none.
     information : dict of str to float
         Per arm (therapy in a disease), what training tells of its rate: the sum of
         ``p (1 - p)`` over its patients. Empty where nothing was fitted.
@@ -90,6 +93,7 @@ class Head:
     events: int | None
     why_not_fitted: str | None = None
     therapy_effects: tuple[float, ...] = ()
+    modality_effects: tuple[float, ...] = ()
     information: dict[str, float] = field(default_factory=dict)
     update: Update = field(default_factory=Update)
 
@@ -98,6 +102,12 @@ class Head:
         if not self.therapy_effects:
             return np.zeros_like(Z)
         return np.nan_to_num(Z) * np.array(self.therapy_effects)
+
+    def follows(self, Z: np.ndarray) -> np.ndarray:
+        """How far each patient's therapy follows the deviation, shape (n,): ``m``."""
+        if not self.modality_effects:
+            return np.ones(len(Z))
+        return 1.0 + np.nan_to_num(Z) @ np.array(self.modality_effects)
 
     def terms(
         self, F: np.ndarray, Z: np.ndarray, published: np.ndarray
@@ -108,32 +118,40 @@ class Head:
 
         Parameters
         ----------
-        F : ndarray, shape (n, learners, outcomes)
-            Deviations of all heads, by learner; 0 for a head without one.
+        F : ndarray, shape (n, learners)
+            Deviation by each learner; 0 where nothing was fitted.
         Z : ndarray, shape (n, columns)
         published : ndarray, shape (n,)
         """
-        deviation = (F @ np.array(self.b)).mean(axis=1)
         own_rate = self.therapy_parts(Z).sum(axis=1)
+        deviation = self.follows(Z) * (F @ np.array(self.b))
         return self.prior.log_odds(published) + own_rate + self.a, deviation
 
     def sd(
-        self, F: np.ndarray, filled: np.ndarray, prior_sd: np.ndarray, arms: np.ndarray | None
+        self,
+        F: np.ndarray,
+        Z: np.ndarray,
+        filled: np.ndarray,
+        prior_sd: np.ndarray,
+        arms: np.ndarray | None,
     ) -> np.ndarray:
         """Standard deviation of the log-odds, shape (n,).
 
         Parameters
         ----------
-        F : ndarray, shape (n, learners, outcomes)
-            How far the learners disagree on a patient counts as spread.
-        filled : ndarray, shape (n, columns)
+        F : ndarray, shape (n, learners)
+            How far the learners disagree on a patient counts as spread, by their weights.
+        Z, filled : ndarray, shape (n, columns)
         prior_sd : ndarray, shape (n,)
             Of the published rate. It enters as far as training did not tell of the rate: in
             full for an arm that training did not see, and where nothing was fitted.
         arms : ndarray of str, shape (n,), or None
             As ``features.matrix.arm_names`` returns them; None where no published rates are used.
         """
-        own = np.hypot(self.uncertainty.sd(filled), (F @ np.array(self.b)).std(axis=1, ddof=1))
+        b = np.array(self.b)
+        apart = F - (F @ b / max(b.sum(), 1e-12))[:, None]
+        disagreement = self.follows(Z) * np.sqrt(b.sum() * (apart**2 @ b))
+        own = np.hypot(self.uncertainty.sd(filled), disagreement)
         own = self.update.deviation_weight * own
         prior_sd = self.update.rate_weight * prior_sd
         if self.prior.kind != "published":
@@ -173,34 +191,41 @@ def recalibrate(
     y: np.ndarray,
     offset: np.ndarray,
     F: np.ndarray,
-    own: int,
-    lends: np.ndarray,
-    prior: Prior,
+    modalities: np.ndarray,
     beliefs: Beliefs,
-) -> tuple[float, tuple[float, ...]]:
-    """Fit ``a`` and ``b`` of a head from out-of-fold deviations.
+) -> tuple[float, tuple[float, ...], np.ndarray]:
+    """Fit ``a``, ``b`` and ``m`` of a head from out-of-fold deviations.
 
     Parameters
     ----------
-    F : ndarray, shape (n, outcomes)
-    own : int
-        The head's own column of ``F``.
-    lends : ndarray of bool, shape (outcomes,)
-        Which columns the head may use: its own, and those of fitted outcomes nested with it.
+    F : ndarray, shape (n, learners)
+    modalities : ndarray of 0/1, shape (n, kinds)
+        Modality of each patient's therapy.
+
+    Returns
+    -------
+    a : float
+    b : tuple of float, one per learner
+    m : ndarray, shape (kinds,)
+        At least 0. Each modality's factor is learned beside the common weights, so that a
+        modality with few patients keeps about 1.
     """
-    alone = beliefs.slope_mean if prior.kind == "published" else beliefs.slope_mean_without_prior
-    # What is borrowed is taken from the belief in the head's own deviation.
-    others = int(lends.sum()) - 1
-    mean = np.full(F.shape[1], beliefs.borrowed_mean)
-    mean[own] = max(alone, 1 - others * beliefs.borrowed_mean) if others else alone
-    sd = np.full(F.shape[1], beliefs.borrowed_sd)
-    sd[own] = beliefs.slope_sd
-    a, found = fit_recalibration(
-        y, offset, F[:, lends], beliefs.intercept_sd, mean[lends], sd[lends]
-    )
-    b = np.zeros(F.shape[1])
-    b[lends] = found
-    return a, tuple(float(weight) for weight in b)
+    if not F.any():
+        # Nothing was fitted: the intercept alone.
+        a, _ = fit_recalibration(y, offset, F[:, :0], beliefs.intercept_sd, F[0, :0], F[0, :0])
+        return a, (0.0,) * F.shape[1], np.ones(modalities.shape[1])
+    learners = F.shape[1]
+    mean, sd = np.full(learners, beliefs.weight_mean / learners), beliefs.weight_sd
+    a, b = fit_recalibration(y, offset, F, beliefs.intercept_sd, mean, np.full(learners, sd))
+    kinds, deviation = modalities.shape[1], F @ b
+    m = np.ones(kinds)
+    if kinds and deviation.any():
+        without = deviation * (1 - modalities.sum(axis=1))
+        a, m = fit_recalibration(
+            y, offset + without, deviation[:, None] * modalities, beliefs.intercept_sd,
+            np.ones(kinds), np.full(kinds, beliefs.modality_sd),
+        )  # fmt: skip
+    return a, tuple(float(weight) for weight in b), m
 
 
 def too_few(y: np.ndarray, minimum: tuple[int, int]) -> str | None:

@@ -1,7 +1,8 @@
 """The linear learners: penalised logistic regression on top of the prior log-odds.
 
 A ridge on restricted cubic splines and an elastic net on straight terms are the same code
-with other settings. Both read the model matrix with its missing values filled.
+with other settings. Both read the model matrix with its missing values filled, and learn nested
+outcomes together: the same coefficients, an intercept for each.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import numpy as np
 
 from pipeline.config import Linear as Settings
 from pipeline.model.splines import curved_parts, place_knots
-from pipeline.model.tuning import Tuned, choose
+from pipeline.model.tuning import averaging_weights, losses_of
 
 
 @dataclass(frozen=True)
@@ -52,32 +53,26 @@ class LinearLearner:
     basis : Basis
     coefficients : ndarray, shape (terms,)
         On the scaled terms.
-    intercept : float
     penalty : float
-        What inner cross-validation chose.
+        Geometric mean of the penalties averaged over, by their weights.
     """
 
     basis: Basis
     coefficients: np.ndarray
-    intercept: float
     penalty: float
 
     def contributions(self, filled: np.ndarray) -> np.ndarray:
-        """Contribution of each column in log-odds, and the base value last.
+        """Contribution of each column in log-odds, shape (n, columns).
 
-        Terms are centred at their training means, so that the base value is the learner's
-        margin of the average patient. Shape (n, columns + 1).
+        Terms are centred at their training means: the average patient's are 0.
         """
         parts = self.basis.terms(filled) * self.coefficients
         starts = np.flatnonzero(np.diff(self.basis.column_of_term, prepend=-1))
-        out = np.empty((len(filled), filled.shape[1] + 1))
-        out[:, :-1] = np.add.reduceat(parts, starts, axis=1)
-        out[:, -1] = self.intercept
-        return out
+        return np.add.reduceat(parts, starts, axis=1)
 
     def margin(self, filled: np.ndarray) -> np.ndarray:
         """Deviation in log-odds, shape (n,)."""
-        return self.basis.terms(filled) @ self.coefficients + self.intercept
+        return self.basis.terms(filled) @ self.coefficients
 
 
 def fit_basis(filled: np.ndarray, coded: np.ndarray, knots: int) -> Basis:
@@ -109,68 +104,109 @@ def is_coded(Z: np.ndarray) -> np.ndarray:
 def tune_linear(
     filled: np.ndarray,
     coded: np.ndarray,
-    y: np.ndarray,
+    Y: np.ndarray,
     offset: np.ndarray,
     folds: np.ndarray,
     settings: Settings,
-    one_standard_error: bool,
-) -> Tuned:
-    """Choose the penalty by inner cross-validation; see ``tune_trees`` for the shapes."""
-    penalties = sorted(settings.penalties, reverse=True)
-    margins = np.empty((len(penalties), len(y)))
+    seed: int,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Weigh the penalties by inner cross-validation; see ``tune_trees`` for the shapes.
+
+    Returns
+    -------
+    weights : ndarray, shape (penalties,)
+        In the order of the config's penalties.
+    margin : ndarray, shape (n,)
+        Out-of-fold deviations so averaged.
+    """
+    margins = np.empty((len(settings.penalties), *Y.shape))
     for fold in np.unique(folds):
         held = folds == fold
         basis = fit_basis(filled[~held], coded, settings.knots)
-        X, held_terms = basis.terms(filled[~held]), basis.terms(filled[held])
-        start = None
-        for step, penalty in enumerate(penalties):
-            start = _solve(X, y[~held], offset[~held], penalty, settings.l1_ratio, start)
-            margins[step, held] = held_terms @ start[1:] + start[0]
-    return choose(penalties, margins, y, offset, one_standard_error)
+        held_terms = basis.terms(filled[held])
+        path = _path(basis.terms(filled[~held]), Y[~held], offset[~held], settings)
+        for step, (intercepts, coefficients) in enumerate(path):
+            margins[step, held] = (held_terms @ coefficients)[:, None] + intercepts
+    weights = averaging_weights(losses_of(margins, Y, offset), seed)
+    return weights, np.tensordot(weights, margins, axes=1).mean(axis=1)
 
 
 def fit_linear(
     filled: np.ndarray,
     coded: np.ndarray,
-    y: np.ndarray,
+    Y: np.ndarray,
     offset: np.ndarray,
-    penalty: float,
+    weights: np.ndarray,
     settings: Settings,
 ) -> LinearLearner:
-    """Fit with the chosen penalty on all patients."""
+    """Fit at each penalty on all patients, and average the coefficients."""
     basis = fit_basis(filled, coded, settings.knots)
-    solution = _solve(basis.terms(filled), y, offset, penalty, settings.l1_ratio, None)
-    return LinearLearner(basis, solution[1:], float(solution[0]), penalty)
+    path = _path(basis.terms(filled), Y, offset, settings)
+    coefficients = weights @ np.array([solution for _, solution in path])
+    penalty = float(np.exp(weights @ np.log(settings.penalties)))
+    return LinearLearner(basis, coefficients, penalty)
+
+
+_Solution = tuple[np.ndarray, np.ndarray]
+
+
+def _path(X: np.ndarray, Y: np.ndarray, offset: np.ndarray, settings: Settings) -> list[_Solution]:
+    """Solve at each of the config's penalties, each from the next larger one's solution."""
+    solutions: dict[float, _Solution] = {}
+    start = None
+    for penalty in sorted(settings.penalties, reverse=True):
+        start = _solve(X, Y, offset, penalty, settings.l1_ratio, start)
+        solutions[penalty] = start
+    return [solutions[penalty] for penalty in settings.penalties]
 
 
 def _solve(
     X: np.ndarray,
-    y: np.ndarray,
+    Y: np.ndarray,
     offset: np.ndarray,
     penalty: float,
     l1_ratio: float,
-    start: np.ndarray | None,
-) -> np.ndarray:
-    """Intercept and coefficients that minimise the penalised deviance.
+    start: _Solution | None,
+) -> _Solution:
+    """Intercepts (outcomes,) and coefficients that minimise the penalised deviance.
 
-    ``penalty`` is the weight of the penalty against the summed log-likelihood: for the ridge
-    the precision of the coefficients' normal prior, whatever the number of patients.
+    ``penalty`` is the weight of the penalty against the log-likelihood of one outcome, summed
+    over patients: for the ridge the precision of the coefficients' normal prior, whatever the
+    number of patients. Patients count once per outcome; so does the penalty.
     """
     from glum import GeneralizedLinearRegressor
 
+    n, outcomes = Y.shape
+    # The first outcome's intercept is the fit's own; the others differ from it, unpenalised.
+    further = np.zeros((n * outcomes, outcomes - 1))
+    for k in range(1, outcomes):
+        further[k * n : (k + 1) * n, k - 1] = 1.0
+    weights = np.append(np.ones(X.shape[1]), np.zeros(outcomes - 1))
+    first = None
+    if start is not None:
+        intercepts, coefficients = start
+        first = np.concatenate([intercepts[:1], coefficients, intercepts[1:] - intercepts[0]])
     regression = GeneralizedLinearRegressor(
         family="binomial",
         link="logit",
-        alpha=penalty / len(y),
+        alpha=penalty / n,
         l1_ratio=l1_ratio,
+        P1=weights,
+        P2=weights,
         fit_intercept=True,
         scale_predictors=False,
         gradient_tol=1e-4,
         max_iter=200,
-        start_params=start,
+        start_params=first,
     )
-    regression.fit(np.ascontiguousarray(X), y.astype(float), offset=offset)
-    return np.concatenate([[regression.intercept_], regression.coef_])
+    regression.fit(
+        np.column_stack([np.tile(X, (outcomes, 1)), further]),
+        Y.T.ravel(),
+        offset=offset.T.ravel(),
+    )
+    coefficients = regression.coef_[: X.shape[1]]
+    intercepts = regression.intercept_ + np.append(0.0, regression.coef_[X.shape[1] :])
+    return intercepts, coefficients
 
 
 def _raw_terms(filled: np.ndarray, knots: list[list[float]]) -> np.ndarray:

@@ -33,6 +33,9 @@ class Patients:
         Monotone constraint per column.
     therapy_columns : ndarray of bool, shape (columns,)
         Columns that code the therapy: each gets a random intercept around its published rate.
+    modality_columns : ndarray of bool, shape (columns,)
+        Columns that code the therapy's modality: how far each follows the common deviation is
+        learned.
     outcomes : dict of Outcome
         In the order of the columns of ``Y``.
     """
@@ -45,6 +48,7 @@ class Patients:
     arms: np.ndarray | None
     trends: tuple[int, ...]
     therapy_columns: np.ndarray
+    modality_columns: np.ndarray
     outcomes: dict[str, Outcome]
 
     @classmethod
@@ -63,7 +67,8 @@ class Patients:
             therapies,
             arm_names(values, plan),
             tuple(column.trend for column in plan.columns),
-            plan.therapy_columns,
+            plan.columns_of("therapy"),
+            plan.columns_of("therapy_modality"),
             outcomes,
         )
 
@@ -89,6 +94,7 @@ class Patients:
             Z=self.Z[:, kept],
             trends=tuple(trend for trend, keep in zip(self.trends, kept, strict=True) if keep),
             therapy_columns=self.therapy_columns[kept],
+            modality_columns=self.modality_columns[kept],
         )
 
 

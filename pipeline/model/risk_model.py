@@ -83,11 +83,11 @@ class RiskModel:
         """
         filled = self.imputer.fill(Z)
         F = self._deviations(Z, filled)
-        terms = [h.terms(F, Z, published[:, k]) for k, h in enumerate(self.heads)]
+        terms = [h.terms(F[k], Z, published[:, k]) for k, h in enumerate(self.heads)]
         each, spread = np.empty((2, len(Z), len(self.heads)))
         for k, head in enumerate(self.heads):
             each[:, k] = head.update.log_odds(*terms[k])
-            spread[:, k] = head.sd(F, filled, published_sd[:, k], arms)
+            spread[:, k] = head.sd(F[k], Z, filled, published_sd[:, k], arms)
             if head.update.kind != "none":
                 spread[:, k] = np.hypot(spread[:, k], head.update.sd(*terms[k]))
         log_odds, bound_by = self._capped(each)
@@ -135,31 +135,31 @@ class RiskModel:
         As trained: what an update combines, and is fitted on.
         """
         F = self._deviations(Z, self.imputer.fill(Z))
-        both = [h.terms(F, Z, published[:, k]) for k, h in enumerate(self.heads)]
+        both = [h.terms(F[k], Z, published[:, k]) for k, h in enumerate(self.heads)]
         return np.column_stack([r for r, _ in both]), np.column_stack([d for _, d in both])
 
-    def _deviations(self, Z: np.ndarray, filled: np.ndarray) -> np.ndarray:
-        Z, nothing = self.imputer.fill_complete(Z, filled), np.zeros((len(Z), 3))
-        each = [h.deviation.margins(Z, filled) if h.deviation else nothing for h in self.heads]
-        return np.stack(each, axis=2)
+    def _deviations(self, Z: np.ndarray, filled: np.ndarray) -> list[np.ndarray]:
+        """Per head the deviations by learner, shape (n, 3); one that is shared is computed once."""
+        known = self.imputer.fill_complete(Z, filled)
+        nothing = np.zeros((len(Z), 3))
+        found = {
+            id(h.deviation): h.deviation.margins(known, filled) for h in self.heads if h.deviation
+        }
+        return [found.get(id(h.deviation), nothing) for h in self.heads]
 
     def _split(self, Z: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
         """Base (outcomes,), and per head the contributions of columns (n, columns)."""
         filled = self.imputer.fill(Z)
         known = self.imputer.fill_complete(Z, filled)
-        nothing = np.zeros((len(Z), Z.shape[1] + 1))
-        of_deviation = [
-            h.deviation.contributions(known, filled) if h.deviation else nothing for h in self.heads
-        ]
         base, per_column = np.empty(len(self.heads)), []
         for k, head in enumerate(self.heads):
-            parts = sum((b * f for b, f in zip(head.b, of_deviation, strict=True)), nothing)
-            rate, change = head.prior.mean + head.a, head.update
-            learned = parts[0, -1] if len(Z) else 0.0
-            base[k] = change.log_odds(np.array(rate), np.array(learned))
-            per_column.append(
-                change.deviation_weight * parts[:, :-1] + change.rate_weight * head.therapy_parts(Z)
-            )
+            change = head.update
+            base[k] = change.alpha + change.rate_weight * (head.prior.mean + head.a)
+            parts = change.rate_weight * head.therapy_parts(Z)
+            if head.deviation is not None:
+                own = head.deviation.contributions(known, filled, head.b)
+                parts += change.deviation_weight * head.follows(Z)[:, None] * own
+            per_column.append(parts)
         return base, per_column
 
     def _capped(self, each: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -13,7 +13,9 @@ from pipeline.config import Config
 from pipeline.features.faults import faulty_predictors
 from pipeline.features.plan import FeaturePlan
 from pipeline.model.artifact import Artifact
+from pipeline.model.deviation import LEARNERS
 from pipeline.model.fitting import fit_risk_model
+from pipeline.model.head import Head
 from pipeline.model.patients import Patients
 from pipeline.model.reference import reference_of
 from pipeline.model.risk_model import RiskModel
@@ -103,7 +105,8 @@ def summarise(artifact: Artifact) -> dict[str, Any]:
             "prior": head.prior.kind,
             # Fitted against a known prior, it tells how many events there were.
             "a": None if head.events is None else head.a,
-            "b": dict(zip(artifact.model.outcomes, head.b, strict=True)),
+            "b": dict(zip(LEARNERS, head.b, strict=True)),
+            "follows": _follows(head, artifact.plan),
         }
         if head.deviation is not None:
             found = head.deviation
@@ -120,6 +123,12 @@ def summarise(artifact: Artifact) -> dict[str, Any]:
         "dropped": artifact.facts["dropped"],
         "scoring": artifact.facts["scoring"] | {"seen": None},
     }
+
+
+def _follows(head: Head, plan: FeaturePlan) -> dict[str, float]:
+    """How far each modality of therapy follows the deviation: 1 is as much as the others."""
+    effects = zip(plan.columns, head.modality_effects, strict=False)
+    return {str(c.level): 1 + effect for c, effect in effects if effect}
 
 
 def _leading(model: RiskModel, patients: Patients, plan: FeaturePlan, count: int) -> list[str]:

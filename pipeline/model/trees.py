@@ -1,4 +1,7 @@
-"""The tree learner: a small, shallow, monotone LightGBM on top of the prior log-odds."""
+"""The tree learner: a small, shallow, monotone LightGBM on top of the prior log-odds.
+
+It learns nested outcomes together, as one deviation.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ import numpy as np
 
 from pipeline.config import Trees as Settings
 from pipeline.model.booster import Booster
-from pipeline.model.tuning import Tuned, choose
+from pipeline.model.tuning import losses_of
 
 
 @dataclass(frozen=True)
@@ -23,39 +26,41 @@ class Trees:
         LightGBM's own text format.
     leaves, trees : int
         The size that inner cross-validation chose.
+    base : float
+        The ensemble's mean raw score (the base value of its SHAP values), which is taken off.
     """
 
     text: str
     leaves: int
     trees: int
+    base: float
 
     def contributions(self, Z: np.ndarray) -> np.ndarray:
-        """Exact SHAP values per column, and the base value last, shape (n, columns + 1)."""
-        return Booster.of(self.text).contributions(Z)
+        """Exact SHAP values per column, shape (n, columns); they add up to the margin."""
+        return Booster.of(self.text).contributions(Z)[:, :-1]
 
     def margin(self, Z: np.ndarray) -> np.ndarray:
         """Deviation in log-odds, shape (n,)."""
-        return Booster.of(self.text).margin(Z)
+        return Booster.of(self.text).margin(Z) - self.base
 
 
 def tune_trees(
     Z: np.ndarray,
-    y: np.ndarray,
+    Y: np.ndarray,
     offset: np.ndarray,
     trends: list[int],
     folds: np.ndarray,
     settings: Settings,
-    one_standard_error: bool,
     seed: int,
-) -> Tuned:
+) -> tuple[tuple[int, int], np.ndarray]:
     """Choose leaves and number of trees by inner cross-validation.
 
     Parameters
     ----------
     Z : ndarray, shape (n, columns)
         Model matrix, NaN where missing.
-    y : ndarray of 0/1, shape (n,)
-    offset : ndarray, shape (n,)
+    Y : ndarray of 0/1, shape (n, outcomes)
+    offset : ndarray, shape (n, outcomes)
         Prior log-odds.
     trends : list of int
         Monotone constraint per column.
@@ -64,29 +69,33 @@ def tune_trees(
 
     Returns
     -------
-    Tuned
-        The chosen ``(leaves, trees)`` and its out-of-fold margins.
+    size : tuple of int
+        Leaves and trees with the least out-of-fold log-loss, the simplest of equals.
+    margin : ndarray, shape (n,)
+        Its out-of-fold deviations.
     """
     sizes = sorted(settings.trees)
     options = [(leaves, trees) for leaves in sorted(settings.leaves) for trees in sizes]
-    margins = np.empty((len(options), len(y)))
+    margins = np.empty((len(options), len(Y)))
     for fold in np.unique(folds):
         held = folds == fold
         for at, leaves in enumerate(sorted(settings.leaves)):
             size = (leaves, sizes[-1])
-            booster = _train(Z[~held], y[~held], offset[~held], trends, size, settings, seed)
+            booster = _train(Z[~held], Y[~held], offset[~held], trends, size, settings, seed)
             for step, trees in enumerate(sizes):
                 margins[at * len(sizes) + step, held] = booster.predict(
                     Z[held], raw_score=True, num_iteration=trees, num_threads=1
                 )
     # Simplest first: fewer leaves, then fewer trees.
     order = sorted(range(len(options)), key=lambda i: options[i][0] * options[i][1])
-    return choose([options[i] for i in order], margins[order], y, offset, one_standard_error)
+    each = np.broadcast_to(margins[order][:, :, None], (len(options), *Y.shape))
+    best = order[int(np.argmin(losses_of(each, Y, offset).mean(axis=1)))]
+    return options[best], margins[best]
 
 
 def fit_trees(
     Z: np.ndarray,
-    y: np.ndarray,
+    Y: np.ndarray,
     offset: np.ndarray,
     trends: list[int],
     size: tuple[int, int],
@@ -94,8 +103,10 @@ def fit_trees(
     seed: int,
 ) -> Trees:
     """Fit the ensemble of the chosen size on all patients."""
-    booster = _train(Z, y, offset, trends, size, settings, seed)
-    return Trees(text=_without_limits(booster.model_to_string()), leaves=size[0], trees=size[1])
+    booster = _train(Z, Y, offset, trends, size, settings, seed)
+    text = _without_limits(booster.model_to_string())
+    base = float(Booster.of(text).contributions(Z[:1])[0, -1])
+    return Trees(text, size[0], size[1], base)
 
 
 def _without_limits(text: str) -> str:
@@ -114,7 +125,7 @@ def _without_limits(text: str) -> str:
 
 def _train(
     Z: np.ndarray,
-    y: np.ndarray,
+    Y: np.ndarray,
     offset: np.ndarray,
     trends: list[int],
     size: tuple[int, int],
@@ -124,14 +135,15 @@ def _train(
     import lightgbm  # takes seconds: imported only where a model is fitted
 
     leaves, trees = size
-
+    # Every patient counts once per outcome, each time with that outcome's prior.
+    outcomes = Y.shape[1]
     parameters = {
         "objective": "binary",
         "num_leaves": leaves,
         "learning_rate": settings.learning_rate,
         "max_bin": settings.bins,
-        "min_data_in_leaf": settings.min_patients_per_leaf,
-        "lambda_l2": settings.l2,
+        "min_data_in_leaf": settings.min_patients_per_leaf * outcomes,
+        "lambda_l2": settings.l2 * outcomes,
         "feature_fraction": settings.feature_fraction,
         "bagging_fraction": settings.bagging_fraction,
         "bagging_freq": 1 if settings.bagging_fraction < 1 else 0,
@@ -144,5 +156,7 @@ def _train(
         "seed": seed,
         "verbosity": -1,
     }
-    data = lightgbm.Dataset(np.ascontiguousarray(Z), label=y, init_score=offset)
+    data = lightgbm.Dataset(
+        np.tile(Z, (outcomes, 1)), label=Y.T.ravel(), init_score=offset.T.ravel()
+    )
     return lightgbm.train(parameters, data, num_boost_round=trees)

@@ -1,39 +1,25 @@
-"""Inner cross-validation: which setting of a learner to take, and its out-of-fold margins."""
+"""Inner cross-validation: how well each setting of a learner predicts out of fold."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
-
 import numpy as np
 
+_BAYESIAN_BOOTSTRAP = 500
 
-@dataclass(frozen=True)
-class Tuned:
-    """The chosen setting of a learner.
 
-    Attributes
+def inner_folds(reached: np.ndarray, folds: int, seed: int) -> np.ndarray:
+    """Assign each patient to an inner fold, shape (n,).
+
+    Parameters
     ----------
-    setting : object
-        One of the options.
-    margin : ndarray, shape (n,)
-        Out-of-fold deviations in log-odds at that setting.
-    log_loss : float
-        Its mean out-of-fold log-loss.
+    reached : ndarray, shape (n,)
+        Number of the nested outcomes that the patient reached: each is spread evenly.
     """
-
-    setting: Any
-    margin: np.ndarray
-    log_loss: float
-
-
-def inner_folds(y: np.ndarray, folds: int, seed: int) -> np.ndarray:
-    """Assign each patient to an inner fold, events spread evenly, shape (n,)."""
     rng = np.random.default_rng(seed)
-    assigned = np.empty(len(y), dtype=int)
+    assigned = np.empty(len(reached), dtype=int)
     start = 0
-    for value in (1, 0):
-        members = rng.permutation(np.flatnonzero(y == value))
+    for value in np.unique(reached)[::-1]:
+        members = rng.permutation(np.flatnonzero(reached == value))
         assigned[members] = (start + np.arange(len(members))) % folds
         start += len(members)
     return assigned
@@ -44,31 +30,39 @@ def log_losses(y: np.ndarray, log_odds: np.ndarray) -> np.ndarray:
     return np.logaddexp(0.0, log_odds) - y * log_odds
 
 
-def choose(
-    options: list[Any],
-    margins: np.ndarray,
-    y: np.ndarray,
-    offset: np.ndarray,
-    one_standard_error: bool,
-) -> Tuned:
-    """Take the option with the least out-of-fold log-loss.
+def losses_of(margins: np.ndarray, Y: np.ndarray, offset: np.ndarray) -> np.ndarray:
+    """Out-of-fold log-loss of each setting and patient, averaged over outcomes.
 
     Parameters
     ----------
-    options : list
-        Simplest first.
-    margins : ndarray, shape (options, n)
-        Out-of-fold deviations of each option.
-    one_standard_error : bool
-        Take instead the simplest option whose log-loss exceeds the least by at most one
-        standard error of the paired difference.
+    margins : ndarray, shape (settings, n, outcomes)
+        Out-of-fold deviations, with each outcome's intercept.
+    Y, offset : ndarray, shape (n, outcomes)
+
+    Returns
+    -------
+    ndarray, shape (settings, n)
     """
-    losses = log_losses(y, offset + margins)
-    means = losses.mean(axis=1)
-    best = int(np.argmin(means))
-    chosen = best
-    if one_standard_error:
-        excess = losses - losses[best]
-        error = excess.std(axis=1, ddof=1) / np.sqrt(len(y))
-        chosen = int(np.flatnonzero(excess.mean(axis=1) <= error)[0])
-    return Tuned(options[chosen], margins[chosen], float(means[chosen]))
+    return log_losses(Y, offset + margins).mean(axis=2)
+
+
+def averaging_weights(losses: np.ndarray, seed: int) -> np.ndarray:
+    """Weigh settings by how well they predict, allowing for chance: shape (settings,).
+
+    The least loss is often least by luck, and the setting that has it then shrinks too little
+    or too much. Each setting counts instead with its share of the expected out-of-fold
+    likelihood, averaged over random weights of the patients.
+
+    Parameters
+    ----------
+    losses : ndarray, shape (settings, n)
+
+    References
+    ----------
+    Pseudo-BMA+ weights: Yao Y et al. Bayesian Analysis 2018;13:917, section 3.4.
+    """
+    n = losses.shape[1]
+    drawn = np.random.default_rng(seed).dirichlet(np.ones(n), _BAYESIAN_BOOTSTRAP)
+    score = -n * (drawn @ losses.T)
+    likelihood = np.exp(score - score.max(axis=1, keepdims=True))
+    return np.asarray((likelihood / likelihood.sum(axis=1, keepdims=True)).mean(axis=0))

@@ -1,8 +1,8 @@
 """The fitted model folded into a few matrices: the same risks and reasons, in microseconds.
 
 ``model.risk_model`` says what a risk is, term by term. Everything in it but trees, imputation
-and splines is linear, so that centring, scaling, the weights ``b`` and the mean over learners
-fold into one matrix of coefficients. A test holds both equal to 1e-12.
+and splines is linear, so that centring, scaling and the weights ``b`` fold into one matrix of
+coefficients. A test holds both equal to 1e-12.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ from statistics import NormalDist
 import numpy as np
 
 from pipeline.features.encoder import REMEMBERED, Arm, Encoded
-from pipeline.model.artifact import Artifact
+from pipeline.model.artifact import Artifact, shared_deviations
 from pipeline.model.booster import Booster
+from pipeline.model.deviation import LEARNERS
 from pipeline.model.imputation import FactorImputer
 from pipeline.model.linear import LinearLearner
 from pipeline.model.risk_model import PRIOR_SOURCE, Risks, expit
@@ -46,12 +47,17 @@ class Compiled:
         self._reach = NormalDist().inv_cdf(0.5 + artifact.facts["interval_level"] / 2)
         self._imputer = _Imputer(model.imputer)
         self._known_arms: dict[str, np.ndarray] = {}
-        self._fitted = [(k, h.deviation) for k, h in enumerate(model.heads) if h.deviation]
-        self._boosters = [Booster.of(deviation.trees.text) for _, deviation in self._fitted]
-        B = np.array([[h.b[j] for h in model.heads] for j, _ in self._fitted])
-        self._B = B.reshape(len(self._fitted), len(model.heads))
-        self._fold_priors()
+        shared = shared_deviations(model.heads)
+        self._deviations = [deviation for _, deviation in shared]
+        self._boosters = [Booster.of(deviation.trees.text) for deviation in self._deviations]
+        self._tree_bases = np.array([deviation.trees.base for deviation in self._deviations])
+        of_outcome = {name: j for j, (names, _) in enumerate(shared) for name in names}
+        # A head without a deviation weighs the first one by nothing.
+        self._follows_deviation = [of_outcome.get(name, 0) for name in model.outcomes]
+        self._b = np.array([h.b if h.deviation else (0.0,) * len(LEARNERS) for h in model.heads])
         self._fold_learners()
+        self._fold_updates()
+        self._fold_priors()
         self._fold_sources([plan.sources.index(c.source) for c in plan.columns])
 
     def risks(self, encoded: Encoded) -> Risks:
@@ -83,26 +89,21 @@ class Compiled:
         prior, prior_variance = rates
         filled, known = self._imputer.fill(Z)
         curved = self._curved(filled)
-        K = len(self._heads)
+        deviations = len(self._deviations)
         lines = filled @ self._line_weights
         if curved is not None:
-            lines[:, : 2 * K] += curved @ self._curve_weights
+            lines[:, : 2 * deviations] += curved @ self._curve_weights
         lines += self._line_constants
-        trees = np.empty((len(Z), len(self._boosters)))
-        for j, booster in enumerate(self._boosters):
-            trees[:, j] = booster.margin(known)
-        by_learner = trees @ self._B, lines[:, :K], lines[:, K : 2 * K]
-        mean = (by_learner[0] + by_learner[1] + by_learner[2]) / 3
+        follows = 1.0 + np.nan_to_num(Z[:, self._modality_columns]) @ self._modality_effects
+        deviation, disagreement = self._by_head(known, lines[:, : 2 * deviations], follows)
         own_rate = np.nan_to_num(Z[:, self._effect_columns]) @ self._effects
         rate = prior + own_rate + self._a
-        each = self._alpha + self._rate_weight * rate + self._deviation_weight * mean
-        disagreement = sum((part - mean) ** 2 for part in by_learner) / 2
-        posterior = np.add.reduceat(lines[:, 2 * K :] ** 2, self._root_starts, axis=1)
+        each = self._alpha + self._rate_weight * rate + self._deviation_weight * deviation
+        posterior = np.add.reduceat(lines[:, 2 * deviations :] ** 2, self._root_starts, axis=1)
         variance = self._deviation_weight**2 * (posterior + disagreement) + prior_variance
-        if self._covariance is not None:
-            terms = np.stack([np.ones_like(rate), rate, mean], axis=2)
-            of_update = np.einsum("nki,kij,nkj->nk", terms, self._covariance, terms)
-            variance += np.maximum(of_update, 0.0)
+        if self._update_covariance is not None:
+            terms = np.stack([np.ones_like(rate), rate, deviation])
+            variance += np.einsum("ink,kij,jnk->nk", terms, self._update_covariance, terms)
         spread = self._reach * np.sqrt(variance)
         log_odds, bound_by = self._capped(each)
         low, high = each - spread, each + spread
@@ -117,7 +118,28 @@ class Compiled:
         nothing = np.empty((len(Z), 0))
         if not reasons:
             return risks, nothing, nothing
-        return risks, *self._reasons(Z, filled, known, curved, prior, bound_by)
+        return risks, *self._reasons(Z, filled, known, curved, follows, prior, bound_by)
+
+    def _by_head(
+        self, known: np.ndarray, lines: np.ndarray, follows: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Each head's deviation, and its variance between learners, shape (n, heads)."""
+        deviations = len(self._deviations)
+        if not deviations:
+            return np.zeros_like(follows), np.zeros_like(follows)
+        trees = np.empty((len(known), deviations))
+        for j, booster in enumerate(self._boosters):
+            trees[:, j] = booster.margin(known)
+        trees -= self._tree_bases
+        by_learner = [
+            part[:, self._follows_deviation]
+            for part in (trees, lines[:, :deviations], lines[:, deviations:])
+        ]
+        total = self._b.sum(axis=1)
+        weighted = sum(b * part for b, part in zip(self._b.T, by_learner, strict=True))
+        mean = weighted / np.maximum(total, 1e-12)
+        apart = sum(b * (part - mean) ** 2 for b, part in zip(self._b.T, by_learner, strict=True))
+        return follows * weighted, follows**2 * total * apart
 
     def _reasons(
         self,
@@ -125,6 +147,7 @@ class Compiled:
         filled: np.ndarray,
         known: np.ndarray,
         curved: np.ndarray | None,
+        follows: np.ndarray,
         prior: np.ndarray,
         bound_by: np.ndarray,
     ) -> tuple[np.ndarray, np.ndarray]:
@@ -132,14 +155,15 @@ class Compiled:
         columns = filled[:, None, :] * self._own_straight
         if self._boosters:
             of_trees = np.stack([b.contributions(known)[:, :-1] for b in self._boosters], axis=1)
-            columns += self._tree_weights @ of_trees
-        columns[:, :, self._effect_columns] += (
-            np.nan_to_num(Z[:, None, self._effect_columns]) * self._own_effects
-        )
+            columns += self._b[:, :1] * of_trees[:, self._follows_deviation]
         parts = columns @ self._source_of_column
         if curved is not None:
             parts += (curved[:, None, :] * self._own_curved) @ self._source_of_curve
         parts -= self._centres
+        parts *= (self._deviation_weight * follows)[:, :, None]
+        effects = np.nan_to_num(Z[:, None, self._effect_columns]) * self._effects.T
+        effects *= self._rate_weight[:, None]
+        parts += effects @ self._source_of_column[self._effect_columns]
         parts[:, :, -1] = self._rate_weight * (prior - self._prior_mean)
         rows = np.arange(len(Z))[:, None]
         return self._base[bound_by], parts[rows, bound_by].transpose(0, 2, 1)
@@ -188,37 +212,34 @@ class Compiled:
         return found
 
     def _rates(self, published: np.ndarray, sd: np.ndarray, told: np.ndarray) -> np.ndarray:
+        scaled = (self._rate_weight * sd) ** 2
         # The published rate's variance enters as far as training did not tell of the arm.
-        variance = (self._rate_weight * sd) ** 2
         return np.array(
             [
                 np.where(self._is_published, published, self._base_rate),
-                np.where(self._is_published, variance / (1 + told * variance), 0.0),
+                np.where(self._is_published, scaled / (1 + told * scaled), 0.0),
             ]
         )
 
     def _fold_learners(self) -> None:
-        K, width = len(self._heads), len(self._imputer.centre)
+        width, deviations = len(self._imputer.centre), len(self._deviations)
         curves = self._place_curves()
-        # Columns: ridge per head, elastic net per head, then the roots of the posteriors.
-        straight = np.zeros((width, 2 * K))
-        curved = np.zeros((len(curves), 2 * K))
-        constants = np.zeros(2 * K)
-        own_straight, own_curved = np.zeros((K, width)), np.zeros((K, len(curves)))
-        centres = np.zeros((K, width))
-        learned = np.zeros(K)  # deviation of the average patient
-        for j, (_, deviation) in enumerate(self._fitted):
-            expected = self._boosters[j].contributions(np.zeros((1, width)))[0, -1]
-            learned += self._B[j] / 3 * expected
-            for learner, at in ((deviation.ridge, 0), (deviation.elastic_net, K)):
-                s, c, constant, centre = _folded(learner, curves, width)
-                straight[:, at : at + K] += np.outer(s, self._B[j])
-                curved[:, at : at + K] += np.outer(c, self._B[j])
-                constants[at : at + K] += constant * self._B[j]
-                own_straight += np.outer(self._B[j] / 3, s)
-                own_curved += np.outer(self._B[j] / 3, c)
-                centres += np.outer(self._B[j] / 3, centre)
-                learned += self._B[j] / 3 * learner.intercept
+        # Columns: ridge per deviation, elastic net per deviation, then the posteriors' roots.
+        straight = np.zeros((width, 2 * deviations))
+        curved = np.zeros((len(curves), 2 * deviations))
+        constants = np.zeros(2 * deviations)
+        centres = np.zeros((width, 2 * deviations))
+        for j, deviation in enumerate(self._deviations):
+            for learner, at in ((deviation.ridge, j), (deviation.elastic_net, deviations + j)):
+                straight[:, at], curved[:, at], constants[at], centres[:, at] = _folded(
+                    learner, curves, width
+                )
+        # Per head, what its linear learners add up to.
+        own = np.zeros((2 * deviations, len(self._heads)))
+        if deviations:
+            for k, j in enumerate(self._follows_deviation):
+                own[[j, deviations + j], k] = self._b[k, 1:]
+        own_straight, own_curved = (straight @ own).T, (curved @ own).T
         roots, shifts = [], []
         for head in self._heads:
             basis, root = head.uncertainty.basis, head.uncertainty.root
@@ -230,19 +251,15 @@ class Compiled:
         self._line_weights = np.ascontiguousarray(np.column_stack([straight, *roots]))
         self._line_constants = np.concatenate([constants, *shifts])
         self._curve_weights = curved
-        # A site's update scales what was learned, and so every reason.
-        scale = self._deviation_weight[:, None]
-        self._own_straight, self._own_curved = scale * own_straight, scale * own_curved
-        self._centre_parts, self._tree_weights = scale * centres, scale * self._B.T / 3
-        rate = self._prior_mean + self._a
-        self._base = self._alpha + self._rate_weight * rate + self._deviation_weight * learned
+        self._own_straight, self._own_curved = own_straight, own_curved
+        self._centre_parts = (centres @ own).T
 
     def _place_curves(self) -> dict[tuple[int, tuple[float, ...], int], int]:
         """Find the distinct curved terms over all learners: column, knots and which of them."""
         curves: dict[tuple[int, tuple[float, ...], int], int] = {}
         knots: dict[tuple[int, float], int] = {}
         first, before, last, size, factors = [], [], [], [], []
-        for _, deviation in self._fitted:
+        for deviation in self._deviations:
             for learner in (deviation.ridge, deviation.elastic_net):
                 for column, places in enumerate(learner.basis.knots):
                     t = tuple(places)
@@ -267,23 +284,28 @@ class Compiled:
         self._curve_size = np.array(size)
         return curves
 
+    def _fold_updates(self) -> None:
+        updates = [head.update for head in self._heads]
+        self._alpha = np.array([update.alpha for update in updates])
+        self._rate_weight = np.array([update.rate_weight for update in updates])
+        self._deviation_weight = np.array([update.deviation_weight for update in updates])
+        covariance = np.array([update.covariance for update in updates])
+        self._update_covariance = covariance if covariance.any() else None
+
     def _fold_priors(self) -> None:
         heads = self._heads
         self._a = np.array([head.a for head in heads])
         self._is_published = np.array([head.prior.kind == "published" for head in heads])
         self._base_rate = np.array([head.prior.base_rate or 0.0 for head in heads])
         self._prior_mean = np.array([head.prior.mean for head in heads])
-        updates = [head.update for head in heads]
-        self._alpha = np.array([update.alpha for update in updates])
-        self._rate_weight = np.array([update.rate_weight for update in updates])
-        self._deviation_weight = np.array([update.deviation_weight for update in updates])
-        updated = any(update.kind != "none" for update in updates)
-        self._covariance = np.array([u.covariance for u in updates]) if updated else None
         width = len(self._imputer.centre)
         effects = np.array([head.therapy_effects or [0.0] * width for head in heads]).T
         self._effect_columns = np.flatnonzero(effects.any(axis=1))
         self._effects = effects[self._effect_columns]
-        self._own_effects = self._rate_weight[:, None] * self._effects.T
+        factors = np.array([head.modality_effects or [0.0] * width for head in heads]).T
+        self._modality_columns = np.flatnonzero(factors.any(axis=1))
+        self._modality_effects = factors[self._modality_columns]
+        self._base = self._alpha + self._rate_weight * (self._prior_mean + self._a)
 
     def _fold_sources(self, of_column: list[int]) -> None:
         S = len(self.sources)
@@ -309,7 +331,7 @@ def _folded(
             curved[curves[column, tuple(places), which]] = weights[term]
             centre[column] += centred[term]
             term += 1
-    return straight, curved, float(learner.intercept - centred.sum()), centre
+    return straight, curved, -float(centred.sum()), centre
 
 
 class _Imputer:

@@ -17,28 +17,30 @@ def learner(rng: np.random.Generator, knots: list[list[float]]) -> LinearLearner
     scale = rng.uniform(0.5, 2, terms)
     scale[0] = np.inf  # a term without variation
     basis = Basis(knots, rng.normal(size=terms), scale)
-    return LinearLearner(basis, rng.normal(size=terms), float(rng.normal()), 1.0)
+    return LinearLearner(basis, rng.normal(size=terms), 1.0)
 
 
 @pytest.fixture
 def artifact() -> SimpleNamespace:
-    """Two outcomes that lend to each other, on a constant, a curved and a straight column."""
+    """Two outcomes with one deviation, on a constant, a curved and a straight column."""
     rng = np.random.default_rng(5)
-    heads = []
-    for outcome, b in (("any", (0.8, 0.0)), ("ge2", (0.3, 0.6))):
-        deviation = SimpleNamespace(
-            ridge=learner(rng, [[], KNOTS, []]), elastic_net=learner(rng, [[], [], []])
+    deviation = SimpleNamespace(
+        trees=SimpleNamespace(base=0.7),
+        ridge=learner(rng, [[], KNOTS, []]),
+        elastic_net=learner(rng, [[], [], []]),
+    )
+    heads = [
+        SimpleNamespace(
+            outcome=outcome,
+            a=0.25,
+            b=b,
+            deviation=deviation,
+            therapy_effects=(0.0, 0.0, -0.4),
+            modality_effects=(0.0, 0.0, 0.2),
+            update=Update(),
         )
-        heads.append(
-            SimpleNamespace(
-                outcome=outcome,
-                a=0.25,
-                b=b,
-                deviation=deviation,
-                therapy_effects=(0.0, 0.0, -0.4),
-                update=Update(),
-            )
-        )
+        for outcome, b in (("any", (0.3, 0.8, 0.1)), ("ge2", (0.2, 0.3, 0.6)))
+    ]
     columns = [SimpleNamespace(name=name) for name in ("flat", "ldh", "therapy=x")]
     return SimpleNamespace(
         model=SimpleNamespace(heads=tuple(heads)), plan=SimpleNamespace(columns=columns)
@@ -66,25 +68,28 @@ def test_the_sum_by_hand_is_the_model_s(artifact):
     for row in rng.uniform(0, 8, (20, 3)):
         values = dict(zip(("flat", "ldh", "therapy=x"), row, strict=True))
         for head, formula in zip(heads, formulas(artifact), strict=True):
-            total = formula["constant"]
+            total = formula["centre"] + formula["trees"]["trees_any_ge2.txt"] * 0.9
             for term in formula["terms"]:
                 x = values[term["column"]]
                 plain = x if term["part"] == 0 else curved(x, term["part"], term["knots"])
                 total += term["slope"] * plain
-            linear = [
-                h.deviation.ridge.margin(row[None])[0]
-                + h.deviation.elastic_net.margin(row[None])[0]
-                for h in heads
+            total *= 1 + (formula["follows"]["therapy=x"] - 1) * row[2]
+            total += formula["constant"]
+            parts = [
+                0.9 - 0.7,
+                head.deviation.ridge.margin(row[None])[0],
+                head.deviation.elastic_net.margin(row[None])[0],
             ]
-            expected = head.a + sum(b * f / 3 for b, f in zip(head.b, linear, strict=True))
+            expected = head.a + (1 + 0.2 * row[2]) * np.dot(head.b, parts)
             assert total == pytest.approx(expected, abs=1e-10)
 
 
 def test_trees_and_therapy_effects_are_named_with_their_weights(artifact):
     first, second = formulas(artifact)
-    assert first["trees"] == pytest.approx({"trees_any.txt": 0.8 / 3})
-    assert second["trees"] == pytest.approx({"trees_any.txt": 0.1, "trees_ge2.txt": 0.2})
+    assert first["trees"] == {"trees_any_ge2.txt": 0.3}
+    assert second["trees"] == {"trees_any_ge2.txt": 0.2}
     assert second["therapy_effects"] == {"therapy=x": -0.4}
+    assert second["follows"] == {"therapy=x": 1.2}
     assert all(term["column"] != "flat" for term in second["terms"])
 
 
@@ -92,19 +97,20 @@ def test_an_update_scales_what_the_sum_is_made_of(artifact):
     plain = formulas(artifact)[1]
     artifact.model.heads[1].update = Update("reweighted", -0.5, 0.75, 0.5)
     updated = formulas(artifact)[1]
-    learned = plain["constant"] - 0.25
-    assert updated["constant"] == pytest.approx(-0.5 + 0.75 * 0.25 + 0.5 * learned)
+    assert updated["constant"] == pytest.approx(-0.5 + 0.75 * 0.25)
+    assert updated["centre"] == pytest.approx(0.5 * plain["centre"])
     assert updated["rate_weight"] == 0.75
     assert updated["therapy_effects"] == {"therapy=x": -0.4 * 0.75}
     for after, before in zip(updated["terms"], plain["terms"], strict=True):
         assert after["slope"] == pytest.approx(0.5 * before["slope"])
-    assert updated["trees"]["trees_ge2.txt"] == pytest.approx(0.1)
+    assert updated["trees"]["trees_any_ge2.txt"] == pytest.approx(0.1)
 
 
 def test_a_prior_alone_is_its_constant(artifact):
     for head in artifact.model.heads:
-        head.deviation, head.b, head.therapy_effects = None, (0.0, 0.0), ()
+        head.deviation, head.b = None, (0.0, 0.0, 0.0)
+        head.therapy_effects = head.modality_effects = ()
     assert formulas(artifact)[0] == {
-        "outcome": "any", "constant": 0.25, "terms": [], "trees": {}, "therapy_effects": {},
-        "rate_weight": 1.0,
+        "outcome": "any", "constant": 0.25, "centre": 0.0, "terms": [], "trees": {},
+        "follows": {}, "therapy_effects": {}, "rate_weight": 1.0,
     }  # fmt: skip

@@ -24,6 +24,7 @@ def patients_of(observed, X, published=None, therapies=None):
         arms=None,
         trends=(0,) * X.shape[1],
         therapy_columns=np.zeros(X.shape[1], dtype=bool),
+        modality_columns=np.zeros(X.shape[1], dtype=bool),
         outcomes=OUTCOMES,
     )
 

@@ -85,9 +85,8 @@ class Straight:
     def margins(self, Z, filled):
         return np.tile(((Z - np.array(self.means)) @ np.array(self.weights))[:, None], 3)
 
-    def contributions(self, Z, filled):
-        parts = (Z - np.array(self.means)) * np.array(self.weights)
-        return np.column_stack([parts, np.zeros(len(Z))])
+    def contributions(self, Z, filled, weights):
+        return sum(weights) * (Z - np.array(self.means)) * np.array(self.weights)
 
 
 class Certain:
@@ -103,10 +102,10 @@ def head(outcome, deviation, a, b):
 
 
 def test_two_variables_by_hand(artifact, cohort):
-    # Age, and bridging as two coded columns; outcome ge2 borrows from outcome any.
+    # Age, and bridging as two coded columns.
     #   f_any = 0.04 (age - 60) + 0.8 ([none] - 1/2) - 0.4 ([response] - 1/2)
-    #   f_ge2 = 0.40 (age - 60)
-    #   any = -0.9 + 0.5 f_any        ge2 = -3 + 0.5 f_any + 0.45 f_ge2, capped by any
+    #   f_ge2 = 0.40 (age - 60) + 0.8 ([none] - 1/2) - 0.4 ([response] - 1/2)
+    #   any = -0.9 + 0.5 f_any        ge2 = -3 + 0.5 f_ge2, capped by any
     plan = artifact.plan.model_copy(
         update={
             "columns": [
@@ -120,8 +119,8 @@ def test_two_variables_by_hand(artifact, cohort):
         }
     )
     heads = (
-        head("any", Straight((0.04, 0.8, -0.4), (60, 0.5, 0.5)), -0.9, (0.5, 0.0)),
-        head("ge2", Straight((0.40, 0.0, 0.0), (60, 0.5, 0.5)), -3.0, (0.5, 0.45)),
+        head("any", Straight((0.04, 0.8, -0.4), (60, 0.5, 0.5)), -0.9, (0.1, 0.2, 0.2)),
+        head("ge2", Straight((0.40, 0.8, -0.4), (60, 0.5, 0.5)), -3.0, (0.2, 0.2, 0.1)),
     )
     model = replace(artifact.model, heads=heads, capped_by=(None, 0))
     patients = cohort.head(2).assign(age=[50.0, 76.0], bridging=["response", "none"])
@@ -133,11 +132,11 @@ def test_two_variables_by_hand(artifact, cohort):
     # 0.5 (0.8 * -1/2 - 0.4 * 1/2) = -0.3; sum -0.9 - 0.5 = -1.4.
     assert found.contributions[0, :, 0] == pytest.approx([-0.2, -0.3, 0])
     assert found.log_odds[0, 0] == pytest.approx(-1.4)
-    # ge2: age -0.2 + 0.45 * 0.4 * -10 = -2; bridging as borrowed, -0.3; sum -3 - 2.3 = -5.3.
+    # ge2: age 0.5 * 0.4 * -10 = -2; bridging -0.3; sum -3 - 2.3 = -5.3.
     assert found.contributions[0, :, 1] == pytest.approx([-2, -0.3, 0])
     assert found.log_odds[0, 1] == pytest.approx(-5.3)
     # At 76 years without bridging: any -0.9 + 0.32 + 0.3 = -0.28; ge2's own head would say
-    # -3 + 0.62 + 2.88 = 0.5 and is capped: any's base and reasons stand for both.
+    # -3 + 0.3 + 3.2 = 0.5 and is capped: any's base and reasons stand for both.
     assert found.log_odds[1] == pytest.approx([-0.28, -0.28])
     assert found.base[1] == pytest.approx([-0.9, -0.9])
     assert found.contributions[1, :, 1] == pytest.approx([0.32, 0.3, 0])

@@ -294,7 +294,7 @@ def test_therapies_and_their_attributes_become_sources_where_they_differ():
     assert {"therapy", "therapy_target", "therapy_costimulation"} <= set(plan.sources)
     assert not {"therapy_modality", "therapy_step_up"} & set(plan.sources)  # one value each
     np.testing.assert_array_equal(
-        plan.therapy_columns, [name.startswith("therapy=") for name in names(plan)]
+        plan.columns_of("therapy"), [name.startswith("therapy=") for name in names(plan)]
     )
 
 
@@ -339,7 +339,7 @@ def test_without_a_prior_therapy_is_a_category_like_others():
     assert plan.facts is None
     assert plan.therapy is None
     assert plan.grades == [None, None]
-    assert not plan.therapy_columns.any()
+    assert not plan.columns_of("therapy").any()
 
 
 def test_only_outcomes_of_the_graded_column_have_published_rates():

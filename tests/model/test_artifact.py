@@ -70,7 +70,7 @@ def test_writing_what_was_read_gives_the_same_files(written, reread, tmp_path):
 
 def test_the_folder_holds_text_only(written):
     files = sorted(file.name for file in written[0].iterdir())
-    assert files == ["model.json", "trees_any.txt", "trees_ge2.txt"]
+    assert files == ["model.json", "trees_any_ge2.txt"]
     for file in written[0].iterdir():
         assert file.read_bytes().isascii() or file.read_text(encoding="utf-8")
         assert b"\x00" not in file.read_bytes()
@@ -145,7 +145,7 @@ def unknown_head_key(folder):
         (truncated_json, "is not whole JSON"),
         (binary, "is not whole JSON"),
         (a_list, "is not a model"),
-        (foreign_format, "has format 99. Expected format 3"),
+        (foreign_format, "has format 99. Expected format 4"),
         (unknown_head_key, "is not a whole model"),
         *((without(p), "is not a whole model") for p in ("heads", "plan", "imputer", "dictionary")),
     ],
@@ -159,10 +159,10 @@ def test_a_damaged_description_is_refused_by_name(copy, damage, message):
 
 
 def test_missing_trees_are_refused_by_name(copy):
-    (copy / "trees_any.txt").unlink()
+    (copy / "trees_any_ge2.txt").unlink()
     with pytest.raises(InputError, match=r"is missing.*copy the whole model folder") as refusal:
         read_artifact(copy)
-    assert "trees_any.txt" in str(refusal.value)
+    assert "trees_any_ge2.txt" in str(refusal.value)
 
 
 def half(data):
@@ -176,11 +176,11 @@ def one_digit(data):
 
 @pytest.mark.parametrize("damage", [half, one_digit, lambda data: b"", lambda data: b"\xff" + data])
 def test_damaged_trees_are_refused_before_lightgbm_ends_the_process(copy, damage):
-    file = copy / "trees_ge2.txt"
+    file = copy / "trees_any_ge2.txt"
     file.write_bytes(damage(file.read_bytes()))
     with pytest.raises(InputError, match="is damaged or was changed") as refusal:
         read_artifact(copy)
-    assert "trees_ge2.txt" in str(refusal.value)
+    assert "trees_any_ge2.txt" in str(refusal.value)
 
 
 def test_a_model_of_nothing_but_priors_is_a_single_file(configure, draw, train, tmp_path):

@@ -14,8 +14,8 @@ PLAN = SimpleNamespace(
     facts=None,
 )
 
-NONE = np.zeros((2, 1))
-TWO = Patients(np.zeros((2, 4)), NONE, NONE, NONE, None, None, (0,) * 4, np.zeros(4, bool), {})
+NONE, NO_COLUMN = np.zeros((2, 1)), np.zeros(4, bool)
+TWO = Patients(np.zeros((2, 4)), NONE, NONE, NONE, None, None, (0,) * 4, NO_COLUMN, NO_COLUMN, {})
 
 
 def model_with(sizes, fitted=True):

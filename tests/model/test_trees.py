@@ -5,7 +5,9 @@ import numpy as np
 import pytest
 
 from pipeline.config import Trees as Settings
-from pipeline.model.trees import Trees, fit_trees, tune_trees
+from pipeline.model.trees import Trees
+from pipeline.model.trees import fit_trees as fit_nested
+from pipeline.model.trees import tune_trees as tune_nested
 from pipeline.model.tuning import inner_folds
 
 SETTINGS = Settings(min_patients_per_leaf=5)
@@ -21,6 +23,15 @@ def data():
     y = (signal + rng.logistic(size=n) > 0).astype(float)
     Z[rng.random(Z.shape) < 0.1] = np.nan
     return Z, y, np.zeros(n)
+
+
+def fit_trees(Z, y, offset, *options):
+    """The trees of a single outcome."""
+    return fit_nested(Z, y[:, None], offset[:, None], *options)
+
+
+def tune_trees(Z, y, offset, *options):
+    return tune_nested(Z, y[:, None], offset[:, None], *options)
 
 
 def moved(trees, Z, column):
@@ -86,7 +97,7 @@ def test_the_margin_is_the_deviation_without_the_offset():
     settings = Settings(l2=0.0, bagging_fraction=1.0, feature_fraction=1.0)
     Z = np.random.default_rng(4).normal(size=(5000, 1))
     trees = fit_trees(Z, y, offset, [0], (2, 200), settings, 1)
-    assert trees.margin(Z).mean() == pytest.approx(1, abs=0.1)
+    assert trees.margin(Z).mean() + trees.base == pytest.approx(1, abs=0.1)
 
 
 def test_columns_without_variation_are_left_alone(data):
@@ -101,7 +112,7 @@ def test_contributions_add_up(data):
     np.testing.assert_allclose(trees.contributions(Z).sum(axis=1), trees.margin(Z), atol=1e-10)
     # A column that no tree splits on contributes nothing.
     used = lightgbm.Booster(model_str=trees.text).feature_importance() > 0
-    np.testing.assert_array_equal(trees.contributions(Z)[:, :-1][:, ~used], 0)
+    np.testing.assert_array_equal(trees.contributions(Z)[:, ~used], 0)
 
 
 def test_tuned_margins_are_those_of_models_that_did_not_see_the_patient(data):
@@ -111,14 +122,13 @@ def test_tuned_margins_are_those_of_models_that_did_not_see_the_patient(data):
     settings = SETTINGS.model_copy(update={"leaves": [4], "trees": [10, 40]})
     for wanted in (10, 40):
         only = settings.model_copy(update={"trees": [wanted, 41] if wanted == 10 else [10, 40]})
-        tuned = tune_trees(Z, y, offset, [0] * 4, folds, only, False, 1)
-        leaves, size = tuned.setting
+        (leaves, size), margin = tune_trees(Z, y, offset, [0] * 4, folds, only, 1)
         for fold in range(3):
             held = folds == fold
             alone = fit_trees(
                 Z[~held], y[~held], offset[~held], [0] * 4, (leaves, size), settings, 1
             )
-            np.testing.assert_allclose(tuned.margin[held], alone.margin(Z[held]), atol=1e-12)
+            np.testing.assert_allclose(margin[held], alone.margin(Z[held]) + alone.base, atol=1e-12)
 
 
 def test_noise_takes_few_trees_and_a_strong_curve_takes_many(data):
@@ -126,21 +136,30 @@ def test_noise_takes_few_trees_and_a_strong_curve_takes_many(data):
     settings = Settings(leaves=[8], trees=[300, 5], min_patients_per_leaf=5)
     noise = np.random.default_rng(0).permutation(y)
     folds = inner_folds(noise, 5, 0)
-    assert tune_trees(Z, noise, offset, [0] * 4, folds, settings, False, 1).setting == (8, 5)
+    assert tune_trees(Z, noise, offset, [0] * 4, folds, settings, 1)[0] == (8, 5)
     curve = (np.sin(3 * np.nan_to_num(Z[:, 2])) > 0).astype(float)
     folds = inner_folds(curve, 5, 0)
-    assert tune_trees(Z, curve, offset, [0] * 4, folds, settings, False, 1).setting == (8, 300)
+    assert tune_trees(Z, curve, offset, [0] * 4, folds, settings, 1)[0] == (8, 300)
 
 
-def test_one_standard_error_prefers_the_smaller_of_equals():
-    rng = np.random.default_rng(0)
-    Z, y = rng.normal(size=(300, 5)), rng.integers(0, 2, 300).astype(float)
-    settings = Settings(leaves=[8, 2], trees=[10], min_patients_per_leaf=5)
-    folds = inner_folds(y, 5, 0)
-    least = tune_trees(Z, y, np.zeros(300), [0] * 5, folds, settings, False, 1)
-    simplest = tune_trees(Z, y, np.zeros(300), [0] * 5, folds, settings, True, 1)
-    assert (least.setting, simplest.setting) == ((8, 10), (2, 10))
-    assert least.log_loss <= simplest.log_loss
+def test_nested_outcomes_share_the_trees_each_from_its_own_prior():
+    # One severity, two thresholds: what each prior does not say is the same deviation.
+    rng = np.random.default_rng(5)
+    Z = rng.normal(size=(4000, 3))
+    severity = 1.2 * Z[:, 0] + rng.logistic(size=4000)
+    Y = (severity[:, None] > [-1.0, 2.0]).astype(float)
+    offset = np.tile([1.0, -2.0], (4000, 1))
+    margin = fit_nested(Z, Y, offset, [0] * 3, (4, 100), Settings(), 1).margin(Z)
+    assert np.corrcoef(margin, Z[:, 0])[0, 1] > 0.95
+    assert np.polyfit(Z[:, 0], margin, 1)[0] == pytest.approx(1.2, abs=0.2)
+
+
+def test_the_margin_is_0_for_the_average_of_its_trees(data):
+    Z, y, offset = data
+    trees = fit_trees(Z, y, offset, [1, -1, 0, 0], (4, 40), SETTINGS, 1)
+    booster = lightgbm.Booster(model_str=trees.text)
+    np.testing.assert_allclose(trees.margin(Z) + trees.base, booster.predict(Z, raw_score=True))
+    assert trees.base == pytest.approx(booster.predict(Z, pred_contrib=True)[0, -1])
 
 
 def test_size_is_what_was_asked_for(data):

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import log_loss
 
 from pipeline.model.risk_model import expit
-from pipeline.model.tuning import choose, inner_folds, log_losses
+from pipeline.model.tuning import averaging_weights, inner_folds, log_losses, losses_of
 
 
 @given(
@@ -42,50 +42,34 @@ def test_losses_of_certain_errors_are_finite():
     np.testing.assert_allclose(log_losses(np.array([1.0, 0.0]), np.array([-800.0, 800.0])), 800)
 
 
-def test_the_least_loss_wins():
-    y = np.tile([1.0, 0.0], 50)
-    truth = np.where(y == 1, 1.0, -1.0)
-    tuned = choose(
-        ["none", "right", "wrong"], np.array([0 * truth, truth, -truth]), y, 0 * y, False
-    )
-    assert tuned.setting == "right"
-    np.testing.assert_array_equal(tuned.margin, truth)
-    assert tuned.log_loss == pytest.approx(np.log1p(np.exp(-1)))
+def test_losses_are_averaged_over_outcomes_each_with_its_offset():
+    Y, offset = np.array([[1.0, 0.0], [1.0, 1.0]]), np.array([[0.5, -1.0], [0.0, 2.0]])
+    margins = np.array([np.zeros((2, 2)), np.ones((2, 2))])
+    found = losses_of(margins, Y, offset)
+    expected = [
+        [log_loss([1, 0], expit(offset[i] + shift), labels=[0, 1]) if i == 0
+         else -np.log(expit(offset[i] + shift)).mean() for i in range(2)]
+        for shift in (0, 1)
+    ]  # fmt: skip
+    np.testing.assert_allclose(found, expected, rtol=1e-12)
 
 
-def test_the_offset_is_part_of_the_risk():
-    # Beside an offset that says all, the margin that adds nothing is best.
-    y = np.tile([1.0, 0.0], 50)
-    offset = np.where(y == 1, 2.0, -2.0)
-    margins = np.array([np.zeros(100), -offset])
-    assert choose([0, 1], margins, y, offset, False).setting == 0
+def test_a_setting_that_is_better_beyond_doubt_takes_all_the_weight():
+    losses = np.tile([[0.7], [0.3], [0.9]], 400) + np.random.default_rng(0).normal(0, 0.1, 400)
+    np.testing.assert_allclose(averaging_weights(losses, 1), [0, 1, 0], atol=1e-12)
 
 
-@pytest.fixture
-def graded():
-    """Margins of three settings, simplest first: reversed, as good but noisier, best."""
-    rng = np.random.default_rng(3)
-    y = np.tile([1.0, 0.0], 200)
-    best = np.where(y == 1, 0.8, -0.8) + rng.normal(size=400)
-    # What half of the patients gain the others lose: by the loss's convexity a little worse
-    # on average, well within one standard error.
-    noisier = best + 0.1 * np.where(y == 1, 1, -1) * np.repeat([1, -1], 200)
-    return y, np.array([-best, noisier, best])
+def test_settings_that_predict_alike_share_the_weight():
+    losses = np.tile(np.random.default_rng(0).exponential(size=300), (4, 1))
+    np.testing.assert_allclose(averaging_weights(losses, 1), 0.25)
 
 
-@pytest.mark.parametrize(("asked", "expected"), [(False, "best"), (True, "noisier")])
-def test_the_simplest_within_one_standard_error_when_asked(graded, asked, expected):
-    y, margins = graded
-    difference = log_loss_of(y, margins[1]) - log_loss_of(y, margins[2])
-    assert 0 < difference.mean() < difference.std(ddof=1) / np.sqrt(400)
-    assert choose(["reversed", "noisier", "best"], margins, y, 0 * y, asked).setting == expected
-
-
-def test_a_setting_far_behind_is_not_taken_for_its_simplicity(graded):
-    y, margins = graded
-    assert choose(["reversed", "best"], margins[[0, 2]], y, 0 * y, True).setting == "best"
-
-
-def log_loss_of(y, margin):
-    risk = expit(margin)
-    return -np.log(np.where(y == 1, risk, 1 - risk))
+def test_a_difference_within_chance_leaves_weight_to_both():
+    # The second is worse by 2 in total, with a standard error of 10: a coin nearly fair.
+    rng = np.random.default_rng(0)
+    gap = rng.normal(size=400) * 0.5
+    gap += 2 / 400 - gap.mean()
+    base = rng.exponential(size=400)
+    first, second = averaging_weights(np.array([base, base + gap]), 1)
+    assert first + second == pytest.approx(1)
+    assert 0.5 < first < 0.7
