@@ -111,11 +111,10 @@ class Encoder:
         Z = np.empty((len(inputs), len(self.plan.columns)))
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             if self._scores:
-                scores = [
-                    score.formula(*[V[:, at] * factor for at, factor in columns])
-                    for score, columns in self._scores
-                ]
-                V = np.column_stack([V, *scores])
+                V = np.empty((len(inputs), len(self.numbers) + len(self._scores)))
+                V[:, : len(self.numbers)] = inputs.numbers
+                for new, (formula, inputs_of) in enumerate(self._scores, len(self.numbers)):
+                    V[:, new] = formula(*[V[:, at] * factor for at, factor in inputs_of])
             Z[:, self._straight] = V[:, self._straight_from]
             Z[:, self._logs] = np.log(np.maximum(V[:, self._logs_from], self._floors))
         for name, columns, levels in self._coded:
@@ -136,7 +135,10 @@ class Encoder:
     def _place_columns(self) -> None:
         plan, place = self.plan, {name: i for i, name in enumerate(self.numbers)}
         self._scores = [
-            (BY_NAME[s.name], [(place[v], f) for v, f in zip(s.variables, s.factors, strict=True)])
+            (
+                BY_NAME[s.name].formula,
+                [(place[v], f) for v, f in zip(s.variables, s.factors, strict=True)],
+            )
             for s in plan.scores
         ]
         # A score takes the place of a variable of the same name, as in ``build_matrix``.

@@ -108,16 +108,16 @@ def car_hematotox(
     at most 1.2 (10*9/L), haemoglobin at most 9 (g/dL) and CRP of at least 30 (mg/L) score 1
     each; ferritin below 650 scores 0, up to 2000 scores 1, above scores 2 (ng/mL).
     """
-    points = np.where(platelets > 175, 0.0, np.where(platelets >= 75, 1.0, 2.0))
+    points = 0.0 + (platelets <= 175) + (platelets < 75)
     points = points + (anc <= 1.2) + (hemoglobin <= 9.0) + (crp >= 30.0)
-    points = points + np.where(ferritin < 650, 0.0, np.where(ferritin <= 2000, 1.0, 2.0))
-    return _missing_where_any_is(points, platelets, anc, hemoglobin, crp, ferritin)
+    points = points + (ferritin >= 650) + (ferritin > 2000)
+    return _missing_where_any_is(points, platelets + anc + hemoglobin + crp + ferritin)
 
 
 def modified_glasgow(crp: np.ndarray, albumin: np.ndarray) -> np.ndarray:
     """Modified Glasgow prognostic score: CRP above 10 mg/L, and then albumin below 35 g/L."""
     points = (crp > 10.0) * (1.0 + (albumin < 35.0))
-    return _missing_where_any_is(points, crp, albumin)
+    return _missing_where_any_is(points, crp + albumin)
 
 
 def ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
@@ -211,9 +211,6 @@ def _countable(platelets: np.ndarray) -> np.ndarray:
     return np.maximum(platelets, 1.0)
 
 
-def _missing_where_any_is(points: np.ndarray, *inputs: np.ndarray) -> np.ndarray:
-    # Comparisons turn missing into False: restore it.
-    missing = np.zeros(np.shape(points), dtype=bool)
-    for values in inputs:
-        missing |= np.isnan(values)
-    return np.where(missing, np.nan, points)
+def _missing_where_any_is(points: np.ndarray, total: np.ndarray) -> np.ndarray:
+    # Comparisons turn missing into False: restore it. A sum is missing where one input is.
+    return np.where(np.isnan(total), np.nan, points)

@@ -20,7 +20,7 @@ from pipeline.model.imputation import FactorImputer
 from pipeline.model.linear import LinearLearner
 from pipeline.model.risk_model import PRIOR_SOURCE, Risks, expit
 
-_BLOCK = 2048  # rows at a time: what they need stays in the processor's cache
+_BLOCK = 512  # rows at a time: what they need stays in the processor's cache
 
 
 class Compiled:

@@ -31,6 +31,10 @@ class Rules:
         self._high = np.where(binary, 1.0, np.array([high for _, high in plausible]))
         self._seen_low = np.array([low for low, _ in seen])
         self._seen_high = np.array([high for _, high in seen])
+        # One look for nearly every patient: nothing is odd within both limits.
+        finite = np.finfo(float).max
+        self._calm_low = np.maximum(np.maximum(self._low, self._seen_low), -finite)
+        self._calm_high = np.minimum(np.minimum(self._high, self._seen_high), finite)
         self._binary, self._variables = np.flatnonzero(binary), variables
         self._leading = self._places(self._scoring["leading"])
         self._usual = self._places(self._scoring.get("usually_known", []))
@@ -93,6 +97,13 @@ class Rules:
 
     def _values(self, inputs: Inputs, verdict: Verdict) -> None:
         V = inputs.numbers
+        flags = V[:, self._binary]
+        odd = np.abs(flags * (flags - 1)) > 0  # false where missing
+        for at in np.flatnonzero(odd.any(axis=0)):
+            name = self._variables[self._binary[at]].name
+            verdict.abstain_where(odd[:, at], f"'{name}' must be 0 or 1")
+        if not ((self._calm_low > V) | (self._calm_high < V)).any():
+            return
         wrong = (self._low > V) | (self._high < V) | np.isinf(V)
         for at in np.flatnonzero(wrong.any(axis=0)):
             variable, endless = self._variables[at], np.isinf(V[:, at])
@@ -102,11 +113,6 @@ class Rules:
                 limits = f"{self._low[at]:g} to {self._high[at]:g}{unit}"
                 sentence = f"'{variable.name}' is outside {limits}; is its unit right?"
                 verdict.abstain_where(wrong[:, at] & ~endless, sentence)
-        flags = V[:, self._binary]
-        odd = ~np.isnan(flags) & (flags != 0) & (flags != 1)
-        for at in np.flatnonzero(odd.any(axis=0)):
-            name = self._variables[self._binary[at]].name
-            verdict.abstain_where(odd[:, at], f"'{name}' must be 0 or 1")
         beyond = (self._seen_low > V) | (self._seen_high < V)
         for at in np.flatnonzero(beyond.any(axis=0)):
             sentence = f"'{self._variables[at].name}' lies beyond what training saw"
@@ -127,7 +133,7 @@ class Rules:
             return
         missing = usual - _count(known, told, self._usual)
         much = missing > scoring["warn_missing_share"] * usual
-        for count in np.unique(missing[much]):
+        for count in np.unique(missing[much]) if much.any() else ():
             verdict.warn_where(
                 missing == count,
                 f"{count} of the {usual} values that training usually knew are missing: the "
@@ -146,12 +152,14 @@ class Rules:
 
     def _model(self, risks: Risks, verdict: Verdict) -> None:
         model = self._artifact.model
-        everyone = np.ones(len(risks.risk), dtype=bool)
         for head in model.heads:
             if head.why_not_fitted:
+                everyone = np.ones(len(risks.risk), dtype=bool)
                 verdict.warn_where(everyone, f"{head.outcome}: {head.why_not_fitted}")
         outcomes = model.outcomes
         bound = risks.bound_by != np.arange(len(outcomes))
+        if not bound.any():
+            return
         for k in np.flatnonzero(bound.any(axis=0)):
             for lower in np.unique(risks.bound_by[bound[:, k], k]):
                 verdict.warn_where(
@@ -159,13 +167,14 @@ class Rules:
                     f"{outcomes[k]}: capped by the risk of {outcomes[lower]}, whose reasons apply",
                 )
 
-    def _places(self, names: list[str]) -> tuple[list[int], list[str]]:
+    def _places(self, names: list[str]) -> tuple[np.ndarray, list[str]]:
         place = {name: at for at, name in enumerate(self._encoder.numbers)}
-        return [place[n] for n in names if n in place], [n for n in names if n not in place]
+        numbers = np.array([place[n] for n in names if n in place], dtype=int)
+        return numbers, [n for n in names if n not in place]
 
 
 def _count(
-    known: np.ndarray, told: dict[str, np.ndarray], places: tuple[list[int], list[str]]
+    known: np.ndarray, told: dict[str, np.ndarray], places: tuple[np.ndarray, list[str]]
 ) -> np.ndarray:
     """How many of some variables are known, shape (n,)."""
     numbers, texts = places

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from pipeline.errors import InputError
 from pipeline.features.encoder import Encoded, Encoder, Inputs
 from pipeline.model.artifact import Artifact, read_artifact
 from pipeline.model.risk_model import Risks
@@ -24,6 +26,7 @@ from pipeline.serving.rules import Rules
 from pipeline.serving.verdict import Verdict
 
 ABSTAINED = "no risk: "
+_FEW = 8
 
 
 class Scorer:
@@ -33,6 +36,11 @@ class Scorer:
     ----------
     artifact : Artifact
         As ``read_artifact`` returns it.
+
+    Attributes
+    ----------
+    inputs : dict of str to str
+        The columns that ``predict`` reads, each with its unit (or kind).
     """
 
     def __init__(self, artifact: Artifact) -> None:
@@ -40,12 +48,8 @@ class Scorer:
         self._encoder = Encoder(artifact.plan)
         self._model = Compiled(artifact)
         self._rules = Rules(artifact, self._encoder)
+        self.inputs = {v.name: v.unit or v.kind for v in artifact.dictionary}
         self._reader = RecordReader(artifact.dictionary, self._encoder, artifact.facts)
-
-    @property
-    def inputs(self) -> dict[str, str]:
-        """The columns that ``predict`` reads, each with its unit (or kind)."""
-        return {v.name: v.unit or v.kind for v in self.artifact.dictionary}
 
     def score(
         self, records: Sequence[Mapping[str, Any]], reasons: bool = True
@@ -79,9 +83,10 @@ class Scorer:
         encoded, risks, base, parts = self._predicted(inputs, verdict, reasons)
         outcomes = self.artifact.model.outcomes
         names = ("risk", "low", "high", "prior")
-        numbers = np.stack([getattr(risks, name) for name in names], axis=2).tolist()
+        # Per name, patient and outcome.
+        numbers = [getattr(risks, name).tolist() for name in names]
         answers = []
-        for row, numbers_of_row in enumerate(numbers):
+        for row in range(len(records)):
             abstains = bool(verdict.because[row])
             arm = encoded.arms[encoded.arm[row]] if encoded.arms else None
             answer: dict[str, Any] = {
@@ -91,7 +96,9 @@ class Scorer:
                 "therapy": arm.therapy if arm else None,
                 "risks": {
                     outcome: _named(names, found, abstains)
-                    for outcome, found in zip(outcomes, numbers_of_row, strict=True)
+                    for outcome, *found in zip(
+                        outcomes, *(of_name[row] for of_name in numbers), strict=True
+                    )
                 },
             }
             if reasons and not abstains:
@@ -125,7 +132,9 @@ class Scorer:
             Where a numeric column holds text or dates, or a column stands twice.
         """
         verdict = Verdict(len(frame))
-        inputs = inputs_of_frame(frame, self.artifact.dictionary, self._encoder)
+        inputs = self._few(frame)
+        if inputs is None:
+            inputs = inputs_of_frame(frame, self.artifact.dictionary, self._encoder)
         _, risks, base, parts = self._predicted(inputs, verdict, reasons)
         abstains = verdict.abstains
         columns: dict[str, Any] = {}
@@ -148,6 +157,21 @@ class Scorer:
                 ]
             )
         return pd.DataFrame(columns, index=frame.index)
+
+    def _few(self, frame: pd.DataFrame) -> Inputs | None:
+        """Read a few plain rows as records: columns one by one would take most of the time."""
+        if len(frame) > _FEW or not frame.columns.is_unique:
+            return None
+        known = [(at, name) for at, name in enumerate(frame.columns) if name in self.inputs]
+        cells = frame.to_numpy(dtype=object).tolist()
+        records = [{name: row[at] for at, name in known} for row in cells]
+        texts = self._encoder.texts
+        if not all(_is_plain(c, name in texts) for record in records for name, c in record.items()):
+            return None
+        try:
+            return self._reader.read(records, Verdict(len(frame)))
+        except InputError:
+            return None  # told in a table's own words
 
     def _predicted(
         self, inputs: Inputs, verdict: Verdict, reasons: bool
@@ -183,6 +207,20 @@ class Scorer:
         }
 
 
+def score_frame(frame: pd.DataFrame, model: str, reasons: bool = True) -> pd.DataFrame:
+    """Score a table with the model at an address, which each process loads once.
+
+    For engines that send a function to their workers: see ``Scorer.predict``. With Dask,
+    ``ddf.map_partitions(score_frame, address)``.
+    """
+    return _loaded(model).predict(frame, reasons)
+
+
+@lru_cache(maxsize=4)
+def _loaded(model: str) -> Scorer:
+    return load(model)
+
+
 def load(path_or_uri: str) -> Scorer:
     """Load a scorer from a model folder, or from an MLflow address such as ``models:/…``.
 
@@ -196,6 +234,14 @@ def load(path_or_uri: str) -> Scorer:
 
         return Scorer(read_artifact(fetch_model(str(path_or_uri))))
     return Scorer(read_artifact(Path(path_or_uri)))
+
+
+def _is_plain(cell: object, text: bool) -> bool:
+    """Whether records and tables read a cell alike."""
+    kind = type(cell)
+    if kind is str:
+        return text
+    return kind in (float, bool, type(None)) or (kind is int and abs(cell) < 2**53)  # type: ignore[arg-type]
 
 
 def _named(names: tuple[str, ...], found: list[float], abstains: bool) -> dict[str, float | None]:
