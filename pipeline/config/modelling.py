@@ -76,6 +76,7 @@ class Trees(Section):
     learning_rate: float = Field(default=0.1, gt=0, le=1)
     bins: int = Field(default=63, ge=2, le=255)
     min_patients_per_leaf: int = Field(default=20, ge=1)
+    min_share_per_leaf: float = Field(default=0.05, gt=0, lt=0.5)
     l2: float = Field(default=5.0, ge=0)
     feature_fraction: float = Field(default=0.7, gt=0, le=1)
     bagging_fraction: float = Field(default=0.8, gt=0, le=1)
@@ -97,7 +98,7 @@ class Linear(Section):
 class Ridge(Linear):
     """Smooth curves of all columns, shrunk together."""
 
-    penalties: list[float] = Field(default=[10, 30, 100, 300, 1000, 3000], min_length=1)
+    penalties: list[float] = Field(default=[1, 3, 10, 30, 100, 300, 1000, 3000], min_length=1)
     l1_ratio: float = Field(default=0.0, ge=0, le=1)
     knots: Literal[0, 3, 4, 5] = 4
 
@@ -105,7 +106,7 @@ class Ridge(Linear):
 class ElasticNet(Linear):
     """Straight terms, some of them dropped."""
 
-    penalties: list[float] = Field(default=[5, 10, 20, 40, 80, 160], min_length=1)
+    penalties: list[float] = Field(default=[1, 2.5, 5, 10, 20, 40, 80, 160], min_length=1)
     l1_ratio: float = Field(default=0.5, ge=0, le=1)
     knots: Literal[0, 3, 4, 5] = 0
 
@@ -137,5 +138,5 @@ class Model(Section):
     elastic_net: ElasticNet = Field(default_factory=ElasticNet)
     deviation: Deviation = Field(default_factory=Deviation)
     interval_level: float = Field(default=0.90, gt=0, lt=1)
-    coefficient_sd: float = Field(default=0.10, gt=0)
+    coefficient_sd: float = Field(default=0.09, gt=0)
     coefficient_sd_unfitted: float = Field(default=0.18, gt=0)

@@ -137,12 +137,13 @@ def _train(
     leaves, trees = size
     # Every patient counts once per outcome, each time with that outcome's prior.
     outcomes = Y.shape[1]
+    least = min(settings.min_patients_per_leaf, max(1, int(settings.min_share_per_leaf * len(Z))))
     parameters = {
         "objective": "binary",
         "num_leaves": leaves,
         "learning_rate": settings.learning_rate,
         "max_bin": settings.bins,
-        "min_data_in_leaf": settings.min_patients_per_leaf * outcomes,
+        "min_data_in_leaf": least * outcomes,
         "lambda_l2": settings.l2 * outcomes,
         "feature_fraction": settings.feature_fraction,
         "bagging_fraction": settings.bagging_fraction,
