@@ -16,9 +16,12 @@ SETTINGS = Benchmark(
 
 
 @pytest.fixture(scope="module")
-def cohort(small_run):
+def cohort(tmp_path_factory, configure, command):
     """250 synthetic patients, two outcomes."""
-    return Cohort.of(read_config(small_run.config))
+    config = configure(tmp_path_factory.mktemp("procedures"))
+    ended = command("features", config)
+    assert ended.returncode == 0, ended.stderr
+    return Cohort.of(read_config(config))
 
 
 def test_the_others_get_the_therapy_and_its_published_rate(cohort):
