@@ -158,6 +158,53 @@ def serve(
 
 
 @app.command()
+def recalibrate(
+    model: _Model,
+    cohort: Annotated[
+        Path, typer.Option(help="The site's patients with known outcomes; dictionary's units.")
+    ],
+    config: _Config = _DEFAULT_CONFIG,
+    output: Annotated[Path, typer.Option(help="Folder for the model and its card.")] = Path(
+        "models/recalibrated"
+    ),
+    quiet: Quiet = False,
+) -> None:
+    """Recalibrate a model for a site, and register it as a new version with its parent.
+
+    A closed test chooses: nothing, intercept, intercept and slope, or new weights of therapy
+    and findings. The gate decides on champion.
+    """
+    from pipeline.monitoring.commands import recalibrate_file
+
+    Display(quiet).say(recalibrate_file(model, cohort, read_config(config), output))
+
+
+@app.command()
+def promote(
+    challenger: Annotated[str, typer.Option(help="Version number, @alias or address.")],
+    champion: Annotated[str, typer.Option(help="The same.")] = "@champion",
+    cohort: Annotated[
+        Path | None, typer.Option(help="Patients both score; default: both runs' folds.")
+    ] = None,
+    config: _Config = _DEFAULT_CONFIG,
+    output: Annotated[Path | None, typer.Option(help="Figures, as .json.")] = None,
+    quiet: Quiet = False,
+) -> None:
+    """Compare a challenger with the champion in pairs; move the alias, or say why not."""
+    from pipeline.monitoring.commands import promote_version
+
+    Display(quiet).say(promote_version(challenger, champion, cohort, read_config(config), output))
+
+
+@app.command()
+def rollback(config: _Config = _DEFAULT_CONFIG, quiet: Quiet = False) -> None:
+    """Make the previous champion champion again."""
+    from pipeline.monitoring.commands import roll_back
+
+    Display(quiet).say(roll_back(read_config(config)))
+
+
+@app.command()
 def fetch(
     cohort: Annotated[str, typer.Argument(help="Its name in the registry, such as cd22.")],
     registry: Annotated[Path, typer.Option(help="What public cohorts there are.")] = Path(

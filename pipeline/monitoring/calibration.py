@@ -44,13 +44,20 @@ def calibration_by_period(
     return [{"period": name, **_figures(y[rows], risk[rows], level)} for name, rows in groups]
 
 
-def miscalibration(site: Site) -> tuple[float, float, float]:
+def miscalibration(site: Site, trained_on: int) -> tuple[float, float, float]:
     """Test intercept and slope at once.
+
+    Parameters
+    ----------
+    site : Site
+    trained_on : int
+        Patients that the model learned its level and spread from. What so many could not tell
+        adds to the variance: the statistic is divided by ``1 + n / trained_on``.
 
     Returns
     -------
     p : float
-        Likelihood-ratio test of "no shift and slope 1".
+        Likelihood-ratio test of "no shift and slope 1", given what training knew.
     shift : float
         What the log-odds lack at the average patient.
     slope : float
@@ -61,6 +68,7 @@ def miscalibration(site: Site) -> tuple[float, float, float]:
     design = site.design("intercept and slope")
     none, found = fit(design[:, :0], site.y, site.offset), fit(design, site.y, site.offset)
     statistic = max(0.0, 2 * (found.log_likelihood - none.log_likelihood))
+    statistic /= 1 + len(site.y) / trained_on
     slope = 1 + float(found.coefficients[1]) if design.shape[1] > 1 else 1.0
     return float(chi2.sf(statistic, design.shape[1])), float(found.coefficients[0]), slope
 

@@ -68,3 +68,76 @@ def write(file: Path, text: str) -> None:
             file=file,
             mend="check free space and permissions, or name another --output",
         ) from None
+
+
+def recalibrate_file(model: str, cohort: Path, config: Config, output: Path) -> str:
+    """Recalibrate a model on a site's patients, judge it there, and register the new version.
+
+    Nothing is registered where the closed test leaves the model as it is.
+    """
+    from pipeline.monitoring.recalibrated import judge_at_site, register_recalibrated
+    from pipeline.monitoring.updating import recalibrate
+    from pipeline.registry.address import tracking_uri
+
+    address = tracking_uri(config.path(config.registry.store))
+    artifact = load(model).artifact
+    if set(artifact.model.outcomes) != set(config.outcomes):
+        raise InputError(
+            f"predicts {', '.join(artifact.model.outcomes)}",
+            file=model,
+            expected=f"{', '.join(config.outcomes)}, the outcomes of {config.file.name}",
+            mend="give the --config that the model was trained with",
+        )
+    frame = read_frame(cohort)
+    seen = Observations.of(frame, artifact, config.monitoring, cohort)
+    _, abstains = seen.score(artifact)
+    found = recalibrate(artifact, seen.sites(artifact, ~abstains), config.updating)
+    make_folder(output)
+    facts: dict[str, Any] = {"model": model, "cohort": cohort.name, "steps": found.steps}
+    kinds = "; ".join(f"{', '.join(s['outcomes'])}: {s['kind']}" for s in found.steps)
+    if not found.changed:
+        write(output / "recalibration.json", json.dumps(facts, indent=1) + "\n")
+        return (
+            f"No update: the closed test leaves the model as it is ({kinds}); nothing was "
+            f"registered. Read {output / 'recalibration.json'}"
+        )
+    judged = judge_at_site(artifact, frame, seen, config, cohort)
+    facts |= judged
+    registered = register_recalibrated(model, found, facts, cohort, config, address, output)
+    aliases = " and ".join(registered["aliases"])
+    gate = judged["gate"]
+    verdict = (
+        "the gate is passed"
+        if gate["passed"]
+        else "refused as champion: "
+        + " ".join(r["sentence"] for r in gate["reasons"] if not r["passed"])
+    )
+    if registered["champion_stays"]:
+        verdict += f", but {registered['champion_stays']}"
+    return (
+        f"Recalibrated ({kinds}): {registered['model_name']} version {registered['version']} is "
+        f"{aliases}; {verdict} Read {output / 'recalibration.html'}"
+    )
+
+
+def promote_version(
+    challenger: str, champion: str, cohort: Path | None, config: Config, output: Path | None
+) -> str:
+    """Compare two versions; move the champion's alias or say why not."""
+    from pipeline.monitoring.promotion import promote
+
+    patients = (read_frame(cohort), cohort) if cohort else None
+    sentence, facts = promote(challenger, champion, patients, config)
+    if output is not None:
+        make_folder(output.parent)
+        write(output, json.dumps(facts, indent=1, allow_nan=False) + "\n")
+    return sentence
+
+
+def roll_back(config: Config) -> str:
+    """Give the champion's alias back to the version that held it before."""
+    from pipeline.registry.address import tracking_uri
+    from pipeline.registry.champion import roll_back as give_back
+
+    store = tracking_uri(config.path(config.registry.store))
+    return give_back(store, config.registry.model_name)

@@ -106,6 +106,16 @@ class Observations:
             )
         return found
 
+    def part(self, rows: np.ndarray) -> Self:
+        """The same for some of the patients."""
+        return replace(
+            self,
+            values={name: values[rows] for name, values in self.values.items()},
+            observed=self.observed[rows],
+            period=None if self.period is None else self.period[rows],
+            site=None if self.site is None else self.site[rows],
+        )
+
     def with_values(self, changed: dict[str, np.ndarray]) -> Self:
         """The same patients with some variables mended."""
         return replace(self, values=self.values | changed)

@@ -25,6 +25,96 @@ def to_html(found: Mapping[str, Any], identity: Mapping[str, str]) -> str:
     identity : mapping
         ``model``, ``cohort`` and ``date``, in words.
     """
+    drift = sorted(
+        (entry for entry in found["drift"] if entry["size"] is not None),
+        key=lambda entry: (entry["verdict"] == "none", -entry["size"] / entry["limits"][0]),
+    )
+    return (
+        _environment()
+        .get_template("monitor.html.j2")
+        .render(
+            found=found,
+            identity=identity,
+            title=_TITLES[found["verdict"]["verdict"]],
+            kinds={
+                "values": "Values of each variable",
+                "missing": "Missing values",
+                "therapies": "Therapies",
+                "risks": "Predicted risks",
+            },
+            drift=drift,
+            marked=[entry for entry in drift if entry["verdict"] != "none"],
+            plots={
+                outcome: Markup(_over_time(outcome, part))
+                for outcome, part in found["calibration"].items()
+                if any("oe" in p for p in part["periods"])
+            },
+            shares={e["kind"] + e["name"]: Markup(_shares(e)) for e in drift if "bins" in e},
+            style=_style(),
+        )
+    )
+
+
+def recalibration_html(facts: Mapping[str, Any]) -> str:
+    """Render the card of a recalibrated version: what changed since its parent."""
+    return (
+        _environment()
+        .get_template("recalibration.html.j2")
+        .render(F=facts, figures=_figures(facts), parent=_parent(facts), style=_style())
+    )
+
+
+def recalibration_markdown(facts: Mapping[str, Any]) -> str:
+    """The same in short, as the version's description."""
+    registered = facts["registered"]
+    lines = [
+        f"# {registered['model_name']} version {registered['version']}: recalibrated",
+        "",
+        f"Research use only. Child of {_parent(facts)}. {facts['gate']['verdict']}",
+        "",
+        "| Outcome | Kind | alpha | weight of the therapy alone | weight of findings |",
+        "|---|---|---|---|---|",
+    ]
+    for update in facts["updates"].values():
+        lines.append(
+            f"| {update['label']} | {update['kind']} | {update['alpha']:.3f} "
+            f"| {update['rate_weight']:.3f} | {update['deviation_weight']:.3f} |"
+        )
+    lines += ["", "| Outcome | Figure | Before | After |", "|---|---|---|---|"]
+    for row in _figures(facts):
+        before, after = _interval(row["before"], 3), _interval(row["after"], 3)
+        lines.append(f"| {row['label']} | {row['figure']} | {before} | {after} |")
+    return "\n".join(lines) + "\n"
+
+
+_SHOWN = {
+    "ici": "Mean distance from calibration (ICI)",
+    "calibration_intercept": "Calibration intercept",
+    "calibration_slope": "Calibration slope",
+    "log_loss": "Log-loss",
+    "auroc_within_therapy": "AUROC within therapy",
+}
+
+
+def _figures(facts: Mapping[str, Any]) -> list[dict[str, Any]]:
+    rows = []
+    for outcome, part in facts["evaluation"]["outcomes"].items():
+        models = part.get("models", {})
+        for key, label in _SHOWN.items():
+            if "model" in models and key in models["model"]:
+                rows.append(
+                    {"label": facts["updates"][outcome]["label"], "figure": label,
+                     "before": models["before"][key], "after": models["model"][key]}
+                )  # fmt: skip
+    return rows
+
+
+def _parent(facts: Mapping[str, Any]) -> str:
+    version = facts["parent"]["version"]
+    return f"version {version}" if version else "a model that is not registered"
+
+
+def _environment() -> Environment:
     page = Environment(
         loader=PackageLoader("pipeline.monitoring"),
         autoescape=True,
@@ -33,31 +123,13 @@ def to_html(found: Mapping[str, Any], identity: Mapping[str, str]) -> str:
         lstrip_blocks=True,
     )
     page.filters |= {"percent": _percent, "number": _number, "interval": _interval}
-    style = (resources.files("pipeline.card") / "templates" / "card.css").read_text("utf-8")
-    drift = sorted(
-        (entry for entry in found["drift"] if entry["size"] is not None),
-        key=lambda entry: (entry["verdict"] == "none", -entry["size"] / entry["limits"][0]),
-    )
-    return page.get_template("monitor.html.j2").render(
-        found=found,
-        identity=identity,
-        title=_TITLES[found["verdict"]["verdict"]],
-        kinds={
-            "values": "Values of each variable",
-            "missing": "Missing values",
-            "therapies": "Therapies",
-            "risks": "Predicted risks",
-        },
-        drift=drift,
-        marked=[entry for entry in drift if entry["verdict"] != "none"],
-        plots={
-            outcome: Markup(_over_time(outcome, part))
-            for outcome, part in found["calibration"].items()
-            if any("oe" in p for p in part["periods"])
-        },
-        shares={e["kind"] + e["name"]: Markup(_shares(e)) for e in drift if "bins" in e},
-        style=Markup(style),
-    )
+    return page
+
+
+def _style() -> Markup:
+    """The model card's own style."""
+    file = resources.files("pipeline.card") / "templates" / "card.css"
+    return Markup(file.read_text(encoding="utf-8"))
 
 
 def _over_time(outcome: str, part: Mapping[str, Any]) -> str:
@@ -129,5 +201,7 @@ def _number(value: float | None, digits: int = 2) -> str:
 def _interval(figure: Mapping[str, float | None], digits: int = 2) -> str:
     if figure["estimate"] is None:
         return "not assessed"
+    if figure["low"] is None:
+        return _number(figure["estimate"], digits)
     estimate, low, high = (_number(figure[k], digits) for k in ("estimate", "low", "high"))
     return f"{estimate} ({low} to {high})"

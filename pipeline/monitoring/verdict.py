@@ -119,7 +119,8 @@ def _calibration(
 ) -> list[Reason]:
     """Level, spread and drift of each outcome's risks: beyond doubt, and beyond a trifle."""
     period, labels = observations.period, artifact.facts["labels"]
-    found = {name: miscalibration(site) for name, site in sites.items()}
+    trained_on = {h.outcome: h.update.patients or h.patients for h in artifact.model.heads}
+    found = {name: miscalibration(site, trained_on[name]) for name, site in sites.items()}
     drifts = {
         name: trend(site, None if period is None else period[site.rows])
         for name, site in sites.items()

@@ -75,7 +75,7 @@ def find_version(client: Any, model_name: str, wanted: str) -> Any:
         return client.get_model_version(model_name, short)
     except MlflowException:
         found = client.search_model_versions(f"name='{model_name}'")
-        known = ", ".join(sorted((v.version for v in found), key=int)) or "none"
+        known = ", ".join(sorted((str(v.version) for v in found), key=int)) or "none"
         raise InputError(
             f"{model_name} has no version '{wanted}'",
             expected=f"one of its versions ({known}), @champion or @challenger",

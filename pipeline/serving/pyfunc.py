@@ -29,14 +29,23 @@ class CrsRiskModel(mlflow.pyfunc.PythonModel):
         ------
         InputError
             Where none of the model's columns is there: MLflow drops the others, and with the
-            last column it drops the rows.
+            last column it drops the rows. What else goes wrong is told by its kind alone: the
+            scoring server answers with the error's text, which must hold no patient's value.
         """
         if not len(model_input.columns):
             raise InputError(
                 "the input holds none of the model's columns",
                 expected="columns such as " + ", ".join(list(self.scorer.inputs)[:5]),
             )
-        return self.scorer.predict(model_input)
+        try:
+            return self.scorer.predict(model_input)
+        except InputError:
+            raise
+        except Exception as error:
+            raise InputError(
+                f"the input cannot be scored ({type(error).__name__})",
+                expected="one row per patient, columns as in the model's signature",
+            ) from None
 
 
 mlflow.models.set_model(CrsRiskModel())

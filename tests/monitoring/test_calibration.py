@@ -128,11 +128,25 @@ def test_trend_is_the_line_over_periods():
 
 def test_miscalibration_gives_shift_and_slope():
     site = drawn(np.random.default_rng(10), 20_000, -0.5, 0.7, 0.7)
-    p, shift, slope = miscalibration(site)
+    p, shift, slope = miscalibration(site, 10**9)
     assert p < 1e-9
     assert slope == pytest.approx(0.7, abs=0.07)
     centre = site.offset.mean()
     assert shift == pytest.approx(-0.5 + 0.7 * centre - centre, abs=0.07)
+
+
+def test_a_small_training_cohort_may_be_off_by_what_it_could_not_know():
+    # Models whose level was learned from as many patients as they are now judged on.
+    rng, alarms = np.random.default_rng(11), 0
+    for _ in range(400):
+        learned, now = drawn(rng, 400), drawn(rng, 400)
+        level = fit(learned.design("intercept and slope"), learned.y, learned.offset)
+        centre = learned.offset.mean()
+        shift, slope = level.coefficients
+        served = shift + (1 + slope) * (now.offset - centre) + centre
+        p, _, _ = miscalibration(Site(now.y, served, np.zeros(400), now.rows), 400)
+        alarms += p <= 0.05
+    assert binomtest(alarms, 400, 0.05).pvalue > 0.01 or alarms < 20
 
 
 def test_holm_by_hand():

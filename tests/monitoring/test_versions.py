@@ -1,0 +1,138 @@
+"""Recalibrated versions in a registry: descent, gate, promotion and the way back."""
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import yaml
+
+from pipeline.config_file import read_config
+from pipeline.monitoring.commands import promote_version, recalibrate_file, roll_back
+from pipeline.monitoring.promotion import Paired, compare
+from pipeline.registry.champion import find_version, model_digest
+from pipeline.registry.client import mlflow_at
+
+LENIENT = {
+    "minimum_events": 10,
+    "calibration_slope": [0.0, 10.0],
+    "calibration_intercept": [-2.0, 2.0],
+    "better_than_therapy_only": False,
+}
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory, small_run, model, cohort):
+    """A registry of two recalibrated versions, the first under the strict gate."""
+    home = tmp_path_factory.mktemp("site")
+    content = yaml.safe_load(small_run.config.read_text(encoding="utf-8"))
+    content |= {"audit": {"permutations": 199, "alpha_error": 1e-9, "golden_auroc": 0.999}}
+    registry = {"model_name": "toy", "experiment": "toy", "store": "mlflow.db"}
+    configs = {}
+    for name, gate in (("strict", {}), ("lenient", LENIENT)):
+        file = home / f"{name}.yaml"
+        file.write_text(
+            yaml.safe_dump(content | {"registry": registry | {"gate": gate}}), encoding="utf-8"
+        )
+        configs[name] = read_config(file)
+    rng = np.random.default_rng(1)
+    graver, mild = (
+        cohort.assign(crs_grade=cohort["crs_grade"].where(rng.random(len(cohort)) < share, grade))
+        for share, grade in ((0.6, 2), (0.5, 0))
+    )
+    files = {}
+    for name, frame in (("graver", graver.iloc[rng.permutation(250)[:200]]), ("mild", mild)):
+        files[name] = home / f"{name}.csv"
+        frame.to_csv(files[name], index=False)
+    said = []
+    said.append(recalibrate_file(str(model), files["mild"], configs["strict"], home / "first"))
+    said.append(recalibrate_file(str(model), files["mild"], configs["lenient"], home / "second"))
+    said.append(
+        recalibrate_file(str(home / "second" / "model"), files["graver"], configs["lenient"],
+                         home / "third")
+    )  # fmt: skip
+    return SimpleNamespace(home=home, said=said, configs=configs, files=files)
+
+
+def versions(site):
+    with mlflow_at(f"sqlite:///{site.home / 'mlflow.db'}"):
+        from mlflow import MlflowClient
+
+        client = MlflowClient()
+        aliases = client.get_registered_model("toy").aliases
+        return {v: find_version(client, "toy", v) for v in ("1", "2", "3")}, dict(aliases)
+
+
+def test_descent_is_recorded(site, model):
+    found, _ = versions(site)
+    assert found["1"].tags["parent_sha256"] == model_digest(model)
+    # The second's child knows its parent's version by the model's digest alone.
+    assert found["3"].tags["parent_version"] == "2"
+    assert json.loads(found["1"].tags["update"]).keys() == {"any", "ge2"}
+
+
+def test_the_gate_is_applied_and_says_why(site):
+    found, _ = versions(site)
+    assert found["1"].tags["gate"] == "refused"
+    assert "refused as champion" in site.said[0]
+    assert found["3"].tags["gate"] == "passed", found["3"].tags["gate_reasons"]
+
+
+def test_the_card_says_what_changed(site):
+    page = (site.home / "third" / "recalibration.html").read_text(encoding="utf-8")
+    assert "child of version 2" in page
+    facts = json.loads((site.home / "third" / "recalibration.json").read_text(encoding="utf-8"))
+    before = facts["evaluation"]["outcomes"]["ge2"]["models"]["before"]["ici"]["estimate"]
+    after = facts["evaluation"]["outcomes"]["ge2"]["models"]["model"]["ici"]["estimate"]
+    assert after < before
+    found, _ = versions(site)
+    assert "| Outcome | Kind |" in found["3"].description
+
+
+def test_roll_back_and_promotion_move_the_alias(site, cohort):
+    lenient = site.configs["lenient"]
+    assert versions(site)[1]["champion"] == "3"
+    assert "version 2 is champion again" in roll_back(lenient)
+    assert versions(site)[1]["champion"] == "2"
+    said = promote_version("3", "@champion", site.files["graver"], lenient, None)
+    assert versions(site)[1]["champion"] == "3", said
+    assert "version 3 is champion now, in place of version 2" in said
+    said = promote_version("2", "@champion", site.files["graver"], lenient, site.home / "p.json")
+    assert "version 3 stays champion" in said
+    assert "log-loss may be worse" in said
+    assert not json.loads((site.home / "p.json").read_text(encoding="utf-8"))["moved"]
+    said = promote_version("1", "@champion", site.files["mild"], lenient, None)
+    assert "did not pass its gate" in said
+    assert versions(site)[1]["champion"] == "3"
+
+
+def test_wrong_versions_are_refused_in_a_sentence(site, command):
+    config = site.home / "lenient.yaml"
+    ended = command("promote", "--challenger", "77", "--config", config)
+    assert ended.returncode == 2
+    assert "toy has no version '77'" in ended.stderr
+    ended = command("promote", "--challenger", "2", "--config", config)
+    assert ended.returncode == 2
+    assert "--cohort FILE" in ended.stderr
+
+
+def test_paired_differences_by_hand(site):
+    config = site.configs["strict"]
+    y = np.repeat([1.0, 0.0], [40, 60])
+    same = np.full((1, 100), 0.4)
+    found = compare({"ge2": Paired(y, same, same)}, config)["outcomes"]["ge2"]
+    assert found["log_loss"]["estimate"] == found["log_loss"]["high"] == 0
+    assert found["passed"]
+    # Log-loss of 0.3 for all, less that of 0.4.
+    worse = compare({"ge2": Paired(y, np.full((1, 100), 0.3), same)}, config)
+    expected = 0.4 * np.log(0.4 / 0.3) + 0.6 * np.log(0.6 / 0.7)
+    assert worse["outcomes"]["ge2"]["log_loss"]["estimate"] == pytest.approx(expected)
+    assert not worse["passed"]
+    few = compare({"ge2": Paired(y[31:], same[:, 31:], same[:, 31:])}, config)
+    assert not few["passed"]
+    assert "fewer than 10" in few["outcomes"]["ge2"]["reason"]
+
+
+def test_the_model_is_text(site):
+    assert {p.suffix for p in Path(site.home / "third" / "model").iterdir()} <= {".json", ".txt"}
