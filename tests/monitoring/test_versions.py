@@ -28,6 +28,7 @@ def site(tmp_path_factory, small_run, model, cohort):
     home = tmp_path_factory.mktemp("site")
     content = yaml.safe_load(small_run.config.read_text(encoding="utf-8"))
     content |= {"audit": {"permutations": 199, "alpha_error": 1e-9, "golden_auroc": 0.999}}
+    content |= {"promotion": {"log_loss_margin": 0.02, "net_benefit_margin": 0.08}}
     registry = {"model_name": "toy", "experiment": "toy", "store": "mlflow.db"}
     configs = {}
     for name, gate in (("strict", {}), ("lenient", LENIENT)):
