@@ -62,7 +62,10 @@ def versions(site):
 
         client = MlflowClient()
         aliases = client.get_registered_model("toy").aliases
-        return {v: find_version(client, "toy", v) for v in ("1", "2", "3")}, dict(aliases)
+        return (
+            {v: find_version(client, "toy", v) for v in ("1", "2", "3")},
+            {alias: str(version) for alias, version in aliases.items()},
+        )
 
 
 def test_descent_is_recorded(site, model):
