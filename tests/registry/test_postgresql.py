@@ -6,6 +6,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -40,9 +41,10 @@ def _free_port():
 
 
 @pytest.fixture(scope="module")
-def database(tmp_path_factory):
+def database():
     """Address of an empty database; initdb refuses root, so another user runs it."""
-    home = tmp_path_factory.mktemp("postgresql")
+    # Not below pytest's own folder, which is closed to other users.
+    home = Path(tempfile.mkdtemp(prefix="postgresql-"))
     data, port = home / "data", _free_port()
     prefix = []
     if os.getuid() == 0:
@@ -52,11 +54,6 @@ def database(tmp_path_factory):
         if user is None or shutil.which("runuser") is None:
             pytest.skip("PostgreSQL does not run as root, and there is no other user to run it")
         prefix = ["runuser", "-u", user, "--"]
-        # The user must reach the folder through its parents.
-        for folder in (home, *home.parents):
-            if folder == Path("/tmp"):
-                break
-            folder.chmod(folder.stat().st_mode | 0o011)
         shutil.chown(home, user)
     binaries = Path(os.path.realpath(INITDB)).parent
     control = shutil.which("pg_ctl") or str(binaries / "pg_ctl")
@@ -72,6 +69,7 @@ def database(tmp_path_factory):
     run(control, "-D", data, "-w", "-l", home / "log", "-o", options, "start")
     yield f"postgresql+psycopg://registry@127.0.0.1:{port}/postgres"
     run(control, "-D", data, "-m", "immediate", "stop")
+    shutil.rmtree(home, ignore_errors=True)
 
 
 @pytest.fixture(scope="module")

@@ -1,12 +1,15 @@
 """``mlflow models serve`` really started: it scores, and its errors hold no patient's value."""
 
 import json
+import os
+import signal
 import socket
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
+from pathlib import Path
 
 import pytest
 
@@ -28,6 +31,8 @@ def server(small_run, environment, tmp_path_factory):
              "--env-manager", "local", "-h", "127.0.0.1", "-p", str(port), "--workers", "1"],
             env=environment(
                 MLFLOW_TRACKING_URI=small_run.store,
+                # MLflow starts uvicorn by name.
+                PATH=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
                 MLFLOW_ALLOW_PICKLE_DESERIALIZATION="false",
                 MLFLOW_DISABLE_TELEMETRY="true",
             ),
@@ -42,9 +47,6 @@ def server(small_run, environment, tmp_path_factory):
                 assert process.poll() is None, log.read_text()
                 time.sleep(0.5)
         yield address, log
-        import os
-        import signal
-
         os.killpg(process.pid, signal.SIGTERM)
         process.wait(timeout=30)
 
