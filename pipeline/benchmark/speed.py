@@ -189,11 +189,16 @@ def _pyfunc(model: Path, frame: pd.DataFrame, rounds: int) -> dict[str, float]:
 
 
 _NOTHING = """
-import io, mlflow, pandas as pd
+import io
+from typing import Any
+import mlflow
+import pandas as pd
 class Nothing(mlflow.pyfunc.PythonModel):
     def load_context(self, context):
         self.answer = pd.read_json(io.StringIO({0!r}))
-    def predict(self, context, model_input, params=None):
+    def predict(
+        self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None
+    ) -> pd.DataFrame:
         return self.answer
 mlflow.models.set_model(Nothing())
 """

@@ -117,14 +117,12 @@ class Encoder:
                     V[:, new] = formula(*[V[:, at] * factor for at, factor in inputs_of])
             Z[:, self._straight] = V[:, self._straight_from]
             Z[:, self._logs] = np.log(np.maximum(V[:, self._logs_from], self._floors))
-        for name, columns, levels in self._coded:
-            table = np.zeros((len(inputs.levels[name]) + 1, len(columns)))
-            for row, level in enumerate(inputs.levels[name]):
-                at = levels.get(level)
-                if at is not None:
-                    table[row, at] = 1.0
-            table[-1] = np.nan
-            Z[:, columns] = table[inputs.codes[name]]
+        for name, columns, rows, no_level in self._coded:
+            table = [rows.get(level, no_level) for level in inputs.levels[name]]
+            table.append(no_level + np.nan)
+            codes = inputs.codes[name]
+            # One patient's row needs no table.
+            Z[:, columns] = table[codes[0]] if len(codes) == 1 else np.array(table)[codes]
         if not self._has_prior:
             return Encoded(Z, [], np.zeros(len(inputs), dtype=int))
         arms, arm = self._arms_of(inputs)
@@ -165,7 +163,8 @@ class Encoder:
             (
                 name,
                 np.array([at for at, _ in columns]),
-                {level: i for i, (_, level) in enumerate(columns)},
+                {level: row for (_, level), row in zip(columns, np.eye(len(columns)), strict=True)},
+                np.zeros(len(columns)),
             )
             for name, columns in coded.items()
         ]

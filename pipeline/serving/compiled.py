@@ -94,9 +94,9 @@ class Compiled:
         if curved is not None:
             lines[:, : 2 * deviations] += curved @ self._curve_weights
         lines += self._line_constants
-        follows = 1.0 + np.nan_to_num(Z[:, self._modality_columns]) @ self._modality_effects
+        follows = 1.0 + _known(Z[:, self._modality_columns]) @ self._modality_effects
         deviation, disagreement = self._by_head(known, lines[:, : 2 * deviations], follows)
-        own_rate = np.nan_to_num(Z[:, self._effect_columns]) @ self._effects
+        own_rate = _known(Z[:, self._effect_columns]) @ self._effects
         rate = prior + own_rate + self._a
         each = self._alpha + self._rate_weight * rate + self._deviation_weight * deviation
         posterior = np.add.reduceat(lines[:, 2 * deviations :] ** 2, self._root_starts, axis=1)
@@ -161,7 +161,7 @@ class Compiled:
             parts += (curved[:, None, :] * self._own_curved) @ self._source_of_curve
         parts -= self._centres
         parts *= (self._deviation_weight * follows)[:, :, None]
-        effects = np.nan_to_num(Z[:, None, self._effect_columns]) * self._effects.T
+        effects = _known(Z[:, None, self._effect_columns]) * self._effects.T
         effects *= self._rate_weight[:, None]
         parts += effects @ self._source_of_column[self._effect_columns]
         parts[:, :, -1] = self._rate_weight * (prior - self._prior_mean)
@@ -313,6 +313,11 @@ class Compiled:
         of_curve = [of_column[column] for column in self._curve_columns]
         self._source_of_curve = np.eye(S)[of_curve].reshape(-1, S)
         self._centres = self._centre_parts @ self._source_of_column
+
+
+def _known(Z: np.ndarray) -> np.ndarray:
+    # A fourth of the time of numpy's nan_to_num, which also looks for infinities.
+    return np.where(np.isnan(Z), 0.0, Z)
 
 
 def _folded(
