@@ -86,7 +86,14 @@ def test_it_answers_with_the_scorer_s_risks(server, scorer, cohort, risks):
         {"inputs": CANARY},
         {"instances": [CANARY]},
         {CANARY: 1},
-        f'{{"dataframe_records": [{{"ldh": "{CANARY}"'.encode(),
+        pytest.param(
+            f'{{"dataframe_records": [{{"ldh": "{CANARY}"'.encode(),
+            marks=pytest.mark.xfail(
+                strict=True,
+                reason="MLflow itself repeats a body that is no JSON, before the model sees it: "
+                "where that matters, serve with `make serve`",
+            ),
+        ),
     ],
     ids=range(11),
 )
