@@ -86,7 +86,7 @@ def test_short_forms_name_the_column_alone(read):
         (["model", "minimum_patient"], "minimum_patients"),
         (["model", "trees", "leafs"], "leaves"),
         (["model", "ridge", "penalty"], "penalties"),
-        (["model", "deviation", "slope_meen"], "slope_mean"),
+        (["model", "deviation", "weight_meen"], "weight_mean"),
         (["evaluation", "repeat"], "repeats"),
         (["explanation", "row"], "rows"),
         (["card", "intended_user"], "intended_users"),
@@ -217,3 +217,6 @@ def test_the_shipped_config_of_the_real_trial_is_valid():
         "ge2": 2,
         "ge3": 3,
     }
+    # A card compares itself with the version before of the same name: never with drawn patients.
+    default = read_config(Path(__file__).parents[1] / "configs" / "default.yaml")
+    assert config.registry.model_name != default.registry.model_name

@@ -9,7 +9,7 @@ from pipeline.card.figures import is_suppressed, unknown
 from pipeline.card.suppression import Guard
 from pipeline.config import Config
 
-FORMULA = "logit(risk) = prior + therapy effect + a + Σ b · f(x)"
+FORMULA = "logit(risk) = prior + therapy effect + a + m · Σ b · f(x)"
 DIRECTIONS = (
     "The trees obey the directions that the dictionary marks (for a variable marked up, their part "
     "never falls as it rises); these are assumptions, not findings. What is given because a "
@@ -66,8 +66,9 @@ def _head(head: Mapping[str, Any], guard: Guard) -> dict[str, Any]:
         "prior": head["prior"],
         # Fitted against a known prior, it tells how many events there were.
         "a": guard.hidden() if hidden else head["a"],
-        # Weight of each outcome's deviation; nested outcomes borrow from each other.
+        # Weight of each learner, and the factor of each modality of therapy.
         "b": {name: weight for name, weight in head["b"].items() if weight != 0},
+        "follows": dict(head["follows"]),
         "leaves": head.get("leaves"),
         "trees": head.get("trees"),
         "ridge_penalty": head.get("ridge_penalty"),

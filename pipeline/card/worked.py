@@ -26,9 +26,11 @@ def worked_patient(artifact: Artifact, outcome: str) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``therapy`` (None where there is none); ``steps``: ``what`` and ``log_odds``, which add
-        up to ``log_odds``; ``terms``: the largest linear ones, each with ``column``, ``value``
-        (after filling and logarithms), ``part``, ``term``, ``slope`` and ``log_odds``;
+        ``therapy`` (None where there is none); ``findings``: ``what`` and ``log_odds``, which add
+        up to ``findings_log_odds``; ``factor``: how far the therapy's modality follows them;
+        ``steps``: ``what`` and ``log_odds``, which add up to ``log_odds``; ``terms``: the
+        largest linear ones, each with ``column``, ``value`` (after filling and logarithms),
+        ``part``, ``term``, ``slope`` and ``log_odds``;
         ``further``: how many more there are, and ``further_log_odds``, their sum; ``risk`` as
         summed up here; ``served``: the risk that the model gives. They differ only where the
         lower grade's risk is a cap.
@@ -49,24 +51,38 @@ def worked_patient(artifact: Artifact, outcome: str) -> dict[str, Any]:
         weight * float(np.nan_to_num(Z[0, place[name]]))
         for name, weight in formula["therapy_effects"].items()
     )
+    deviation = head.deviation
     trees = sum(
-        weight * float(lender.deviation.trees.margin(known)[0])
-        for lender in model.heads
-        for weight in [formula["trees"].get(f"trees_{lender.outcome}.txt", 0.0)]
-        if lender.deviation is not None
+        # The file's own output; a margin has its base taken off, which the centre does here.
+        weight * float(deviation.trees.margin(known)[0] + deviation.trees.base)
+        for weight in formula["trees"].values()
+        if deviation is not None
     )
+    factor = 1 + sum(
+        (follows - 1) * float(np.nan_to_num(Z[0, place[name]]))
+        for name, follows in formula["follows"].items()
+    )
+    findings = [
+        {"what": "centre", "log_odds": formula["centre"]},
+        {"what": f"{len(terms)} linear terms", "log_odds": sum(t["log_odds"] for t in terms)},
+        {"what": "trees, times their weight", "log_odds": trees},
+    ]
+    inner = sum(part["log_odds"] for part in findings)
     steps = [
         {"what": "published log-odds of the therapy, times its weight",
          "log_odds": formula["rate_weight"] * published},
         {"what": "effect of the therapy in this cohort", "log_odds": effect},
         {"what": "constant", "log_odds": formula["constant"]},
-        {"what": f"{len(terms)} linear terms", "log_odds": sum(t["log_odds"] for t in terms)},
-        {"what": "trees, times their weights", "log_odds": trees},
+        {"what": "findings, times the factor of the therapy's modality",
+         "log_odds": factor * inner},
     ]  # fmt: skip
     total = sum(step["log_odds"] for step in steps)
     return {
         "outcome": outcome,
         "therapy": None if plan.therapy is None else str(record[plan.therapy].iloc[0]),
+        "findings": findings,
+        "findings_log_odds": inner,
+        "factor": factor,
         "steps": steps,
         "terms": terms[:_SHOWN],
         "further": max(len(terms) - _SHOWN, 0),

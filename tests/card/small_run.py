@@ -142,7 +142,7 @@ def facts_of(run: SimpleNamespace, **changed: Any) -> dict[str, Any]:
     provenance = changed.get("provenance", provenance)
     formulas = [
         {"outcome": name, "constant": -1.25, "rate_weight": 1.0,
-         "trees": {f"trees_{name}.txt": 0.3},
+         "centre": 0.05, "trees": {"trees_any_ge2_ge3.txt": 0.3}, "follows": {"car_t": 1.25},
          "therapy_effects": {"therapy=tisagenlecleucel": -0.1234},
          "terms": [{"column": "ldh", "part": 1, "knots": [1, 2, 3], "slope": 0.98765}]}
         for name in run.config.outcomes
@@ -208,13 +208,14 @@ def _train(config: Config, cohort: pd.DataFrame, fitted: bool) -> dict[str, Any]
             "why_not_fitted": None if fitted else "too few patients: the risk is the prior alone",
             "prior": "published",
             "a": -0.0312,
-            "b": {key: 0.9 if key == name else 0.1 if fitted else 0.0 for key in config.outcomes},
+            "b": {"trees": 0.4, "ridge": 0.2, "elastic_net": 0.0},
+            "follows": {"car_t": 1.25},
         }
         if fitted:
             head |= {"leaves": 4, "trees": 50, "ridge_penalty": 100.0,
                      "elastic_net_penalty": 20.0, "elastic_net_terms": 3}  # fmt: skip
         else:
-            head["b"] = dict.fromkeys(config.outcomes, 0.0)
+            head |= {"b": dict.fromkeys(head["b"], 0.0), "follows": {}}
         heads.append(head)
     scoring = {"leading": ["ldh"] if fitted else [], "minimum_present": 1, "seen": None}
     return {"heads": heads, "scoring": scoring}

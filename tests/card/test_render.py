@@ -205,6 +205,17 @@ def test_the_linear_part_is_printed_in_full(page):
     text = " ".join(page.visible_text.split())
     assert text.count("0.98765") == 3  # one slope per outcome
     assert "therapy=tisagenlecleucel −0.1234" in text
+    assert text.count("Centre0.05") + text.count("Centre 0.05") == 3
+    assert text.count("car_t 1.2500") == 3
+    assert "0.3000 × trees_any_ge2_ge3.txt" in text
+
+
+def test_weights_are_said_per_learner_and_factors_per_modality(page, run):
+    text = " ".join(page.visible_text.split())
+    for said in (text, run.markdown):
+        # A learner of weight 0 is not named.
+        assert said.count("trees 0.40, ridge 0.20") == 3
+        assert said.count("car t 1.25") == 3
 
 
 def test_nothing_is_fetched_from_elsewhere(run):

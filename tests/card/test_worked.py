@@ -29,11 +29,14 @@ def test_the_steps_add_up_to_the_model_s_own_risk(artifact, outcome):
     assert worked["served"] <= worked["risk"] + 1e-9
     total = sum(step["log_odds"] for step in worked["steps"])
     assert total == pytest.approx(np.log(worked["risk"] / (1 - worked["risk"])))
+    findings = sum(part["log_odds"] for part in worked["findings"])
+    assert worked["findings_log_odds"] == pytest.approx(findings)
+    assert worked["steps"][-1]["log_odds"] == pytest.approx(worked["factor"] * findings)
 
 
 def test_the_terms_shown_and_the_others_are_the_linear_step(artifact):
     worked = worked_patient(artifact, "ge2")
-    linear = next(s for s in worked["steps"] if s["what"].endswith("linear terms"))
+    linear = next(s for s in worked["findings"] if s["what"].endswith("linear terms"))
     shown = sum(term["log_odds"] for term in worked["terms"])
     assert shown + worked["further_log_odds"] == pytest.approx(linear["log_odds"])
     for term in worked["terms"]:

@@ -27,7 +27,8 @@ def card(command, tmp_path_factory):
             config[key] = str((CONFIG.parent / value).resolve())
         elif isinstance(value, dict) and "table" in value:
             value["table"] = str((CONFIG.parent / value["table"]).resolve())
-    config |= {"runs": "runs", "registry": {"store": "runs/mlflow.db"}}
+    config["runs"] = "runs"
+    config["registry"]["store"] = "runs/mlflow.db"
     (home / "cd22.yaml").write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
     ended = command("run", home / "cd22.yaml")
     assert ended.returncode == 0, ended.stderr
