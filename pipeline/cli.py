@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
@@ -123,18 +123,25 @@ def benchmark(
         list[Path] | None, typer.Option(help="A run config of yours to compare on; repeatable.")
     ] = None,
     only: Annotated[list[str] | None, typer.Option(help="A table's name; repeatable.")] = None,
+    part: Annotated[
+        Literal["compare", "speed", "both"], typer.Option(help="What to measure.")
+    ] = "both",
     quiet: Quiet = False,
 ) -> None:
-    """Compare the procedure with others on real and synthetic tables; stop and go on at will."""
-    from pipeline.benchmark.report import headline
-    from pipeline.stages.benchmark import run_comparison
+    """Compare the procedure with others, and time the scorer; stop and go on at will."""
+    from pipeline.benchmark.report import headline, speed_lines
+    from pipeline.stages.benchmark import run_comparison, run_speed
 
     begun = time.perf_counter()
     with Display(quiet) as display:
-        results, folder = run_comparison(
-            settings, config or [], only or [], display.progress, display.say
-        )
-        display.say(headline(results))
+        if part != "compare":
+            found, folder = run_speed(settings, config or [], display.progress)
+            display.say(speed_lines(found))
+        if part != "speed":
+            results, folder = run_comparison(
+                settings, config or [], only or [], display.progress, display.say
+            )
+            display.say(headline(results))
         report = os.path.relpath(folder / "report.md")
         display.say(f"Done in {time.perf_counter() - begun:.0f} s. Read the report: {report}")
 

@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from pipeline.benchmark.compare import LOSSES, OURS
 
+_TIMED = {
+    "single_record_with_reasons": "one raw record to all risks with reasons, in booster calls",
+    "batch_without_reasons": "throughput of a table without reasons, of the boosters' alone",
+    "load_to_first_answer_seconds": "loading to the first answer, own seconds",
+    "pyfunc_over_mlflow": "registered pyfunc, of MLflow's own overhead",
+}
 _WORDS = {"win": "ahead", "tie": "tied", "loss": "**behind**"}
 
 
-def report(results: dict[str, Any]) -> str:
-    """Write the report of what ``compare`` returned."""
-    parts = [
-        "# The procedure against others",
+def write_report(folder: Path) -> None:
+    """Write ``report.md`` of what the folder holds: ``results.json``, ``speed.json`` or both."""
+    parts = ["# The procedure against others"]
+    for name, section in (("results", _comparison), ("speed", _speed)):
+        file = folder / f"{name}.json"
+        if file.exists():
+            parts += section(json.loads(file.read_text(encoding="utf-8")))
+    (folder / "report.md").write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+
+
+def _comparison(results: dict[str, Any]) -> list[str]:
+    return [
         _how(results),
         "## Who is best",
         _standing(results),
@@ -25,7 +41,30 @@ def report(results: dict[str, Any]) -> str:
         "## Every figure",
         *_figures(results),
     ]
-    return "\n\n".join(parts) + "\n"
+
+
+def _speed(found: dict[str, Any]) -> list[str]:
+    rows = [
+        [
+            _TIMED[name],
+            f"{entry['value']:.2f}",
+            entry["target"],
+            "yes" if entry["met"] else "**no**",
+            ", ".join(
+                f"{key.replace('_', ' ')} {value:,.3g}"
+                for key, value in entry.items()
+                if key not in ("value", "target", "met")
+            ),
+        ]
+        for name, entry in found.items()
+    ]
+    return [
+        "## Speed",
+        _grid(["what", "measured", "target", "met", "from"], rows),
+        "Ratios of medians, taken in turn in one run on one thread, so that the machine and its "
+        "load cancel out. The reference is LightGBM's own `Booster.predict` on a numpy matrix, of "
+        "every booster that the artifact holds; nested outcomes share one.",
+    ]
 
 
 def headline(results: dict[str, Any]) -> str:
@@ -43,6 +82,15 @@ def headline(results: dict[str, Any]) -> str:
     best = results["mean_ranks"][leader]["mean"]
     lines.append(f"mean rank: {OURS} {own:.1f}, best is {leader} with {best:.1f}")
     return "\n".join(lines)
+
+
+def speed_lines(found: dict[str, Any]) -> str:
+    """Say in a line each how fast the scorer is."""
+    return "\n".join(
+        f"{_TIMED[name]}: {entry['value']:.2f} ({entry['target']}"
+        f"{'' if entry['met'] else ': not met'})"
+        for name, entry in found.items()
+    )
 
 
 def _how(results: dict[str, Any]) -> str:

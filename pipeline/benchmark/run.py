@@ -25,7 +25,7 @@ from pipeline.benchmark.compare import (
 )
 from pipeline.benchmark.plots import draw_differences
 from pipeline.benchmark.procedures import PROCEDURES, versions, why_skipped
-from pipeline.benchmark.report import report
+from pipeline.benchmark.report import write_report
 from pipeline.benchmark.settings import Benchmark
 from pipeline.config import Config
 from pipeline.errors import InputError, did_you_mean
@@ -255,4 +255,4 @@ def _write(folder: Path, results: dict[str, Any]) -> None:
     text = json.dumps(results, indent=1, ensure_ascii=False, allow_nan=False)
     (folder / "results.json").write_text(text + "\n", encoding="utf-8")
     (folder / "differences.svg").write_bytes(draw_differences(results))
-    (folder / "report.md").write_text(report(results), encoding="utf-8")
+    write_report(folder)

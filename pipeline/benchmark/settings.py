@@ -45,6 +45,7 @@ class Benchmark(Section):
     """Everything that the comparison obeys. Paths are relative to the file."""
 
     results: str
+    timed: str
     seed: int = Field(ge=0)
     folds: int = Field(ge=2)
     repeats: int = Field(ge=1)

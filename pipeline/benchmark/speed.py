@@ -1,7 +1,9 @@
 """How fast the scorer is, as ratios measured in one run: the machine and its load cancel out.
 
-``python -m pipeline.benchmark.speed --model models/default/train/model`` prints them and, with
-``--load``, the latencies of the HTTP service under 200 requests a second.
+``make benchmark`` measures them. ``python -m pipeline.benchmark.speed --model
+models/default/train/model`` prints them and, with ``--load``, the latencies of the HTTP service
+under 200 requests a second. The reference is ``lightgbm.Booster.predict`` on a numpy matrix, on
+one thread, of every booster that the artifact holds: nested outcomes share one.
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ from __future__ import annotations
 import argparse
 import gc
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -25,6 +28,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline.benchmark.load import load
+from pipeline.model.artifact import shared_deviations
 from pipeline.model.example import example_record
 from pipeline.serving.frames import inputs_of_frame
 from pipeline.serving.http.describe import describe
@@ -55,16 +59,35 @@ def speed(model: Path, rounds: int = 400) -> dict[str, Any]:
     Returns
     -------
     dict
-        Per name of ``TARGETS``: ``value`` and what it was computed from, in milliseconds.
+        Per name of ``TARGETS``: ``value`` and what it was computed from, in milliseconds; the
+        ``target``, and whether it is ``met``.
     """
     scorer = load_scorer(str(model))
     frame = example_record(scorer.artifact)
-    return {
+    found: dict[str, dict[str, Any]] = {
         "single_record_with_reasons": _single(scorer, frame, rounds),
         "batch_without_reasons": _batch(scorer, frame),
         "load_to_first_answer_seconds": _first_answer(model),
         "pyfunc_over_mlflow": _pyfunc(model, frame, rounds // 4),
     }
+    for name, (kind, target) in TARGETS.items():
+        value = found[name]["value"]
+        met = value <= target if kind == "at most" else value >= target
+        found[name] |= {"target": f"{kind} {target:g}", "met": bool(met)}
+    return found
+
+
+def speed_alone(model: Path) -> dict[str, Any]:
+    """Measure ``speed`` in a process of its own, in which no library takes a second thread."""
+    done = subprocess.run(
+        [sys.executable, "-m", "pipeline.benchmark.speed", "--model", str(model)],
+        env=os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
 
 
 def under_load(model: Path, rate: float, seconds: float) -> dict[str, Any]:
@@ -77,31 +100,32 @@ def under_load(model: Path, rate: float, seconds: float) -> dict[str, Any]:
 
 
 def _single(scorer: Scorer, frame: pd.DataFrame, rounds: int) -> dict[str, float]:
-    import lightgbm
-
     record = {str(name): value for name, value in frame.iloc[0].items() if pd.notna(value)}
-    record["crp"] = {"value": 3.5, "unit": "mg/dL", "day": -1} if "crp" in record else None
+    if "crp" in record:
+        record["crp"] = {"value": 3.5, "unit": "mg/dL", "day": -1}
     Z = scorer._encoder.encode(
         inputs_of_frame(frame, scorer.artifact.dictionary, scorer._encoder)
     ).Z
-    boosters = [
-        lightgbm.Booster(model_str=head.deviation.trees.text)
-        for head in scorer.artifact.model.heads
-        if head.deviation
-    ]
-
-    def raw() -> None:
-        for booster in boosters:
-            booster.predict(Z, raw_score=True, num_threads=1)
-
+    raw = _boosters(scorer, Z)
     ours, theirs = _medians(rounds, lambda: scorer.score([record], reasons=True), raw, calls=10)
     return {"value": ours / theirs, "scorer_ms": ours, "boosters_ms": theirs}
 
 
-def _batch(scorer: Scorer, frame: pd.DataFrame) -> dict[str, float]:
-    """A varied table, made from the example's values with gaps: no patient is needed."""
+def _boosters(scorer: Scorer, Z: np.ndarray) -> Callable[[], None]:
     import lightgbm
 
+    shared = shared_deviations(scorer.artifact.model.heads)
+    boosters = [lightgbm.Booster(model_str=deviation.trees.text) for _, deviation in shared]
+
+    def predict() -> None:
+        for booster in boosters:
+            booster.predict(Z, raw_score=True, num_threads=1)
+
+    return predict
+
+
+def _batch(scorer: Scorer, frame: pd.DataFrame) -> dict[str, float]:
+    """A varied table, made from the example's values with gaps: no patient is needed."""
     rng = np.random.default_rng(0)
     table = pd.DataFrame({name: [frame[name].iloc[0]] * ROWS for name in frame})
     for name in table.select_dtypes("number"):
@@ -112,16 +136,7 @@ def _batch(scorer: Scorer, frame: pd.DataFrame) -> dict[str, float]:
     encoded = scorer._encoder.encode(
         inputs_of_frame(table, scorer.artifact.dictionary, scorer._encoder)
     )
-    boosters = [
-        lightgbm.Booster(model_str=head.deviation.trees.text)
-        for head in scorer.artifact.model.heads
-        if head.deviation
-    ]
-
-    def raw() -> None:
-        for booster in boosters:
-            booster.predict(encoded.Z, raw_score=True, num_threads=1)
-
+    raw = _boosters(scorer, np.ascontiguousarray(encoded.Z))
     ours, theirs = _medians(9, lambda: scorer.predict(table, reasons=False), raw)
     return {"value": theirs / ours, "scorer_ms": ours, "boosters_ms": theirs, "rows": ROWS}
 
@@ -131,7 +146,8 @@ import sys, time
 begun = time.perf_counter()
 from pipeline.serving.scorer import load
 scorer = load(sys.argv[1])
-(answer,) = scorer.score([{"therapy": "axi-cel", "disease": "LBCL"}])
+record = {"therapy": "axi-cel", "disease": "LBCL"}
+(answer,) = scorer.score([{name: record[name] for name in scorer.inputs if name in record}])
 print(time.perf_counter() - begun)
 """
 
@@ -252,10 +268,6 @@ def main() -> None:
     options.add_argument("--load", type=float, default=0.0, help="seconds of 200 requests a second")
     given = options.parse_args()
     found: dict[str, Any] = speed(given.model)
-    for name, (kind, target) in TARGETS.items():
-        value = found[name]["value"]
-        met = value <= target if kind == "at most" else value >= target
-        found[name] |= {"target": f"{kind} {target:g}", "met": bool(met)}
     if given.load:
         found["http"] = under_load(given.model, 200, given.load)
     print(json.dumps(found, indent=1))

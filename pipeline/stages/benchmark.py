@@ -1,4 +1,4 @@
-"""Prepares each table by the ordinary stages, and compares the procedures on all of them."""
+"""Prepares each table and the timed model by the ordinary stages, and measures them."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.benchmark.export import export_table
+from pipeline.benchmark.report import write_report
 from pipeline.benchmark.run import compare
 from pipeline.benchmark.settings import Benchmark, Table, read_benchmark
+from pipeline.benchmark.speed import speed_alone
 from pipeline.config import Config, SyntheticSource
 from pipeline.config_file import read_config
 from pipeline.errors import InputError, did_you_mean
@@ -57,6 +59,28 @@ def run_comparison(
     part = "own" if configs else "part" if only else ""
     out = settings.results_folder / part
     return compare(settings, prepared, {k: v for k, v in exports.items() if v}, out, progress), out
+
+
+def run_speed(
+    settings_file: Path, configs: list[Path], progress: Progress
+) -> tuple[dict[str, Any], Path]:
+    """Time the model of the settings' config, or of the first of one's own.
+
+    Returns
+    -------
+    tuple of dict and Path
+        What ``speed.json`` holds, and the folder where it lies.
+    """
+    settings = read_benchmark(settings_file)
+    config = read_config(configs[0] if configs else settings.path(settings.timed))
+    run_stages(STAGES, "train", config, lambda _: None, lambda _: None, progress)
+    progress("benchmark: speed", 0, 1)
+    found = speed_alone(config.run_folder / "train" / "model")
+    out = settings.results_folder / ("own" if configs else "")
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "speed.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    write_report(out)
+    return found, out
 
 
 def _restricted(settings: Benchmark, only: list[str]) -> Benchmark:

@@ -9,6 +9,7 @@ import yaml
 
 SETTINGS = {
     "results": "results",
+    "timed": "config.yaml",
     "seed": 1,
     "folds": 2,
     "repeats": 1,
@@ -69,7 +70,7 @@ def home(tmp_path_factory, configure, quick_settings):
 @pytest.fixture(scope="module")
 def first(home, command):
     """The comparison, once."""
-    ended = command("benchmark", "--settings", home / "settings.yaml")
+    ended = command("benchmark", "--part", "compare", "--settings", home / "settings.yaml")
     assert ended.returncode == 0, ended.stderr[-3000:]
     return ended
 
@@ -102,7 +103,7 @@ def test_finished_cells_are_kept_and_a_missing_one_is_fitted_again(home, first, 
     before = {path.name: (path.stat().st_mtime_ns, path.read_bytes()) for path in cells}
     rows = results(home)["rows"]
     cells[3].unlink()
-    ended = command("benchmark", "--settings", home / "settings.yaml")
+    ended = command("benchmark", "--part", "compare", "--settings", home / "settings.yaml")
     assert ended.returncode == 0, ended.stderr[-3000:]
     after = {path.name: path.stat().st_mtime_ns for path in cells}
     changed = {name for name, at in after.items() if at != before[name][0]}
@@ -114,7 +115,13 @@ def test_finished_cells_are_kept_and_a_missing_one_is_fitted_again(home, first, 
 
 def test_a_config_of_ones_own_is_compared_on(home, first, command):
     ended = command(
-        "benchmark", "--settings", home / "settings.yaml", "--config", home / "config.yaml"
+        "benchmark",
+        "--part",
+        "compare",
+        "--settings",
+        home / "settings.yaml",
+        "--config",
+        home / "config.yaml",
     )
     assert ended.returncode == 0, ended.stderr[-3000:]
     assert list(results(home, "own")["tables"]) == ["made"]
@@ -122,16 +129,18 @@ def test_a_config_of_ones_own_is_compared_on(home, first, command):
 
 
 def test_unknown_names_are_refused_with_the_nearest(home, command):
-    ended = command("benchmark", "--settings", home / "settings.yaml", "--only", "mad")
+    ended = command(
+        "benchmark", "--part", "compare", "--settings", home / "settings.yaml", "--only", "mad"
+    )
     assert ended.returncode == 2
     assert "no table 'mad'; did you mean 'made'?" in ended.stderr
     wrong = home / "wrong.yaml"
     wrong.write_text(yaml.safe_dump(SETTINGS | {"procedures": ["ours", "rigde"]}))
-    ended = command("benchmark", "--settings", wrong)
+    ended = command("benchmark", "--part", "compare", "--settings", wrong)
     assert ended.returncode == 2
     assert "'rigde' is not a procedure; did you mean 'ridge'?" in ended.stderr
     wrong.write_text(yaml.safe_dump(SETTINGS | {"fold": 2}))
-    ended = command("benchmark", "--settings", wrong)
+    ended = command("benchmark", "--part", "compare", "--settings", wrong)
     assert ended.returncode == 2
     assert "unknown key 'fold'; did you mean 'folds'?" in ended.stderr
 
@@ -141,7 +150,32 @@ def test_what_comes_afterwards_is_refused_by_name(home, command):
     config |= {"name": "leaking", "predictors": {"include": ["crp", "peak"]}}
     (home / "leaking.yaml").write_text(yaml.safe_dump(config))
     ended = command(
-        "benchmark", "--settings", home / "settings.yaml", "--config", home / "leaking.yaml"
+        "benchmark",
+        "--part",
+        "compare",
+        "--settings",
+        home / "settings.yaml",
+        "--config",
+        home / "leaking.yaml",
     )
     assert ended.returncode == 2
     assert "'peak' may not be a predictor" in ended.stderr
+
+
+def test_speed_joins_the_report_with_its_targets(home, first, command):
+    ended = command("benchmark", "--part", "speed", "--settings", home / "settings.yaml")
+    assert ended.returncode == 0, ended.stderr[-3000:]
+    found = json.loads((home / "results" / "speed.json").read_text())
+    single, batch = found["single_record_with_reasons"], found["batch_without_reasons"]
+    # A single answer is a ratio of times, a batch one of throughputs.
+    assert single["value"] == pytest.approx(single["scorer_ms"] / single["boosters_ms"])
+    assert batch["value"] == pytest.approx(batch["boosters_ms"] / batch["scorer_ms"])
+    # The scorer runs the boosters and more.
+    assert batch["value"] < 1
+    for entry in found.values():
+        kind, target = entry["target"].rsplit(" ", 1)
+        ahead = entry["value"] - float(target)
+        assert entry["met"] == (ahead <= 0 if kind == "at most" else ahead >= 0)
+    report = (home / "results" / "report.md").read_text()
+    assert "## Speed" in report
+    assert "| made | 240 |" in report  # the comparison's part stays
