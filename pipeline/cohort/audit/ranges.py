@@ -14,6 +14,8 @@ from pipeline.cohort.dictionary import Variable
 MISSING_CODES = (0, -1, -8, -9, -88, -99, -888, -999, -9999, 88, 99, 777, 888, 999, 9999, 99999)
 FAR = 5.0
 FEWEST_CODES = 3
+# Other values within so many times the floor of a logarithm make a zero one of them.
+NEAR_FLOOR = 2.0
 
 
 def outside_range(material: Material) -> Iterator[Finding]:
@@ -49,7 +51,10 @@ def missing_codes(material: Material) -> Iterator[Finding]:
     """Codes for missing values read as numbers: 0, -1, 99, 999 and their like.
 
     Statistic: exact repetitions of such a number, at least three, further from the
-    column's bulk than five times its spread, with no other value beyond or beside it.
+    column's bulk than five times its spread, with no other value beyond or beside it. Where
+    the dictionary says that zeros occur (a range from 0 and a floor for its logarithm), a zero
+    is none of them if other values come near the floor; otherwise it may be one that the assay
+    could not tell from nothing, and is a warning only.
     """
     for variable in material.numeric:
         values = material.cohort[variable.name].dropna().to_numpy()
@@ -60,10 +65,13 @@ def missing_codes(material: Material) -> Iterator[Finding]:
             count = int((values == code).sum())
             if code == 0 and variable.scale != "log":
                 continue  # nought lines, nought per cent: zero is a value
+            zeros_occur = code == 0 and _knows_zeros(variable)
+            if zeros_occur and bulk.min() <= NEAR_FLOOR * variable.log_floor:
+                continue  # no positive node, one, two: zero is the next value
             if count >= FEWEST_CODES and _isolated(code, bulk):
                 yield Finding(
                     "missing_codes",
-                    "error",
+                    "warning" if zeros_occur else "error",
                     f"The number {code} stands {count:,} times in '{variable.name}', far from its "
                     "other values: it looks like a code for missing.",
                     "Recode it to missing in the source's 'missing' or 'recode' keys.",
@@ -94,6 +102,12 @@ def unknown_levels(material: Material) -> Iterator[Finding]:
                 count,
                 {"share": count / len(values)},
             )
+
+
+def _knows_zeros(variable: Variable) -> bool:
+    """Whether the dictionary expects zeros on a scale that has none."""
+    low = variable.range[0] if variable.range else None
+    return variable.floor is not None and low is not None and low <= 0
 
 
 def _isolated(code: float, bulk: np.ndarray) -> bool:

@@ -7,6 +7,8 @@ import pytest
 from pipeline.cohort.audit import audit_cohort
 from pipeline.cohort.audit.material import Material
 from pipeline.cohort.audit.missingness import joint_missingness, missingness_by_outcome
+from pipeline.cohort.audit.ranges import missing_codes
+from pipeline.cohort.dictionary import Dictionary, Variable
 from pipeline.config import Audit
 from tests.cohort.audit.clean import FULL, OUTCOMES, clean_cohort
 from tests.cohort.audit.power import audit
@@ -55,6 +57,38 @@ def test_zero_is_a_code_in_a_lab_and_a_value_in_a_count(clean):
     rows = np.arange(len(clean)) % 40 == 0
     cohort = clean.assign(sodium=clean["sodium"].mask(rows, -1), prior_lines=rows * 0.0)
     assert [f["column"] for f in found(cohort, "missing_codes")] == ["sodium"]
+
+
+def test_zero_is_a_value_where_the_dictionary_expects_it_and_others_come_near():
+    # As in the Rotterdam breast cancer cohort: half have no positive node, and a receptor that
+    # is measured in fmol/mg is 0 in an eighth, 1 in others.
+    rng = np.random.default_rng(5)
+    nodes = np.where(rng.random(600) < 0.5, 0, rng.geometric(0.25, 600)).astype(float)
+    receptor = np.where(rng.random(600) < 0.13, 0, np.maximum(rng.lognormal(4, 1.5, 600), 1))
+    known = {"timing": "baseline", "range": [0, 6000], "scale": "log", "floor": 1}
+    dictionary = Dictionary(
+        Variable(name=name, label=name, **facts)
+        for name, facts in {
+            "nodes": known | {"role": "disease"},
+            "receptor": known | {"role": "lab"},
+            "ferritin": {**known, "role": "lab", "range": [1, 6000], "floor": None},
+            "cytokine": known | {"role": "lab", "floor": 0.1},
+        }.items()
+    )
+    cohort = pd.DataFrame(
+        {
+            "nodes": nodes,
+            "receptor": receptor.round(),
+            # Never below 60, so that a zero is beside nothing.
+            "ferritin": np.where(np.arange(600) % 20 == 0, 0, rng.uniform(60, 400, 600).round()),
+            "cytokine": np.where(np.arange(600) % 20 == 0, 0, rng.uniform(60, 400, 600).round()),
+            "crs_grade": rng.integers(0, 3, 600).astype(float),
+        }
+    )
+    outcomes = {"any": OUTCOMES["any"]}
+    material = Material(cohort, dictionary, outcomes, "any", Audit(), {}, seed=1)
+    severities = {f.column: f.severity for f in missing_codes(material)}
+    assert severities == {"ferritin": "error", "cytokine": "warning"}
 
 
 def test_rounding_to_tens_is_preference_and_not_loss(clean):
