@@ -116,10 +116,10 @@ class FeaturePlan(BaseModel):
         reasons : mapping of str to str
             Variable to the reason why it is no predictor, kept in ``left_out``.
 
-        Raises
-        ------
-        InputError
-            If no predictor is left.
+        Returns
+        -------
+        FeaturePlan
+            Without a column where every predictor is left out.
         """
         left_out = dict(reasons)
         for score in self.scores:
@@ -128,12 +128,6 @@ class FeaturePlan(BaseModel):
                 left_out[score.name] = f"computed from {' and '.join(lost)}, which is left out"
         scores = [score for score in self.scores if score.name not in left_out]
         columns = [column for column in self.columns if column.source not in left_out]
-        if not columns:
-            raise InputError(
-                "the audit finds a fault in every predictor",
-                column="predictors.drop_audited",
-                mend="read the findings of 'audit' and correct the data",
-            )
         read = {column.source for column in columns} | {v for s in scores for v in s.variables}
         return self.model_copy(
             update={

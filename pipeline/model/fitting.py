@@ -118,6 +118,8 @@ def _by_column(effects: np.ndarray, columns: np.ndarray) -> tuple[float, ...]:
 
 def _why_not(patients: Patients, whole: np.ndarray, k: int, settings: Settings) -> str | None:
     """Why nothing may be fitted for an outcome, in words, or None where it may."""
+    if not patients.Z.shape[1]:
+        return "no predictor is left: the risk is the prior alone, recalibrated at most"
     # Each inner fold needs an event, too.
     inner = (settings.inner_folds, settings.inner_folds)
     minimum = (settings.minimum_patients, settings.minimum_events)

@@ -37,7 +37,7 @@ class Basis:
     def column_of_term(self) -> np.ndarray:
         """Column of the model matrix that each term comes from, shape (terms,)."""
         counts = [1 + max(len(k) - 2, 0) for k in self.knots]
-        return np.repeat(np.arange(len(self.knots)), counts)
+        return np.repeat(np.arange(len(self.knots)), np.array(counts, dtype=int))
 
     def terms(self, filled: np.ndarray) -> np.ndarray:
         """Centred and scaled terms, shape (n, terms)."""
@@ -210,7 +210,7 @@ def _solve(
 
 
 def _raw_terms(filled: np.ndarray, knots: list[list[float]]) -> np.ndarray:
-    parts = []
+    parts = [filled[:, :0]]
     for j, places in enumerate(knots):
         parts.append(filled[:, j : j + 1])
         if places:

@@ -10,6 +10,7 @@ import pandas as pd
 from pipeline.cohort.dictionary import Dictionary
 from pipeline.cohort.units import conversions
 from pipeline.config import Config
+from pipeline.errors import InputError
 from pipeline.features.faults import faulty_predictors
 from pipeline.features.plan import FeaturePlan
 from pipeline.model.artifact import Artifact
@@ -57,6 +58,12 @@ def train_artifact(
             cohort, dictionary, plan, config.outcomes, chosen, config.audit, config.seed
         )
     )
+    if not plan.columns:
+        raise InputError(
+            "the audit finds a fault in every predictor",
+            column="predictors.drop_audited",
+            mend="read the findings of 'audit' and correct the data",
+        )
     patients = Patients.of(cohort, plan, config.outcomes)
     model = fit_risk_model(patients, config.model, config.seed)
     read = {v.name for v in plan.variables} | {plan.therapy, plan.disease}

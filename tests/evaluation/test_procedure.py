@@ -10,6 +10,7 @@ from sklearn.metrics import roc_auc_score
 from pipeline.cohort.dictionary import read_dictionary
 from pipeline.cohort.therapies import read_therapies
 from pipeline.config import Config
+from pipeline.errors import InputError
 from pipeline.evaluation.procedure import Procedure
 from pipeline.evaluation.resampling import assign_folds, out_of_fold
 from pipeline.features.plan import plan_features
@@ -135,3 +136,28 @@ def test_training_drops_and_records_the_same(clean):
     assert {"name": "ferritin", "label": "Ferritin",
             "because": "the audit found a fault (golden feature)"} in dropped  # fmt: skip
     assert not any(character.isdigit() for entry in dropped for character in entry["because"])
+
+
+def test_where_every_predictor_is_at_fault_a_fold_gets_the_base_rate(clean):
+    rng = np.random.default_rng(2)
+    config = CONFIG.model_copy(
+        update={
+            "therapy_prior": None,
+            "predictors": CONFIG.predictors.model_copy(
+                update={"include": ["ferritin"], "scores": []}
+            ),
+        }
+    )
+    cohort = golden(clean, rng)
+    dictionary = read_dictionary(ROOT / "configs" / "variables.yaml").restricted_to(cohort)
+    plan = plan_features(cohort, dictionary, config, None)
+    procedure = Procedure.of(cohort, dictionary, plan, config)
+    rows = np.arange(len(cohort))
+    risks = procedure(rows[:400], rows[400:], seed=3)
+    events = (cohort["crs_grade"].to_numpy()[:400] >= 2).sum()
+    observed = (events + 0.5) / (400 + 1)  # Jeffreys: no cohort's base rate is 0
+    assert risks["model"] == pytest.approx(observed)
+    assert np.all((risks["low"] < observed) & (observed < risks["high"]))
+    # There is no model to keep of such a cohort.
+    with pytest.raises(InputError, match="fault in every predictor"):
+        train_artifact(cohort, dictionary, plan, config, {})
