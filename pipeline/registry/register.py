@@ -129,8 +129,10 @@ def _experiment(client: Any, name: str, uri: str, artifacts_folder: Path) -> str
     existing = client.get_experiment_by_name(name)
     if existing is not None:
         return str(existing.experiment_id)
-    local = uri.startswith("sqlite:")
-    location = artifacts_folder.resolve().as_uri() if local else None
+    # A server says itself where artifacts go. A database alone would have MLflow put them into
+    # the folder that the command happened to be called from.
+    served = uri.startswith(("http:", "https:"))
+    location = None if served else artifacts_folder.resolve().as_uri()
     return str(client.create_experiment(name, artifact_location=location))
 
 

@@ -83,6 +83,16 @@ def registered(database, small_run, configure, command, tmp_path_factory):
     return home
 
 
+def test_artifacts_lie_beside_the_configured_store(registered, database):
+    from mlflow import MlflowClient
+
+    from pipeline.registry.client import mlflow_at
+
+    with mlflow_at(database):
+        place = MlflowClient().get_model_version("toy", "1").source
+    assert list(registered.rglob("mlartifacts")), place
+
+
 def test_a_run_registers_gets_its_alias_and_loads(registered, database, command, small_run):
     import pandas as pd
 
