@@ -1,8 +1,8 @@
 """How close the procedure comes to the truth, on many drawn cohorts.
 
 ``python -m tests.evaluation.recovery --write tests/evaluation/README.md`` draws cohorts of the
-default config with seeds of their own, runs the procedure by cross-validation and puts a table between
-the marks of that file. Cohorts already done are kept in ``models/recovery/``, so that the
+default config with seeds of their own, runs the procedure by cross-validation and puts a table
+between the marks of that file. Cohorts already done are kept in ``models/recovery/``, so that the
 command goes on where it was stopped. The audit inside the folds is off: these cohorts are clean.
 """
 
