@@ -156,7 +156,12 @@ def learning(job: Job) -> str:
     primary = found["outcomes"][config.primary_outcome]
     if "reason" in primary:
         return f"{config.primary_outcome}: no learning curve, {primary['reason']}"
-    return f"{config.primary_outcome}: {primary['sentence']}"
+    last = primary["last_doubling"]
+    saved = last["log_loss"]
+    return (
+        f"{config.primary_outcome}: from {last['from']:,} to {last['to']:,} patients log-loss fell "
+        f"by {saved['estimate']:.3f} ({saved['low']:.3f} to {saved['high']:.3f})"
+    )
 
 
 def explain(job: Job) -> str:
