@@ -73,7 +73,10 @@ def definition(
             "chance alone raises them, in resamples twice, so that an interval may lie above a "
             "small estimate"
         ),
-        "net_benefit": "TP/n - FP/n * threshold / (1 - threshold), pooled out-of-fold risks",
+        "net_benefit": (
+            "TP/n - FP/n * threshold / (1 - threshold), pooled out-of-fold risks; rounded to one "
+            "patient of n, since more digits would give small numbers of alerts away"
+        ),
         "subgroups": (
             "the model's out-of-fold risks judged within each group; intervals from resampling "
             "the group's own patients; groups of fewer than "

@@ -29,7 +29,7 @@ from pipeline.evaluation.performance import (
     ranks_nobody,
 )
 from pipeline.evaluation.subgroups import hidden_cells, subgroup_tables
-from pipeline.evaluation.suppression import unless_small
+from pipeline.evaluation.suppression import in_whole_patients, unless_small
 from pipeline.evaluation.tables import (
     band,
     classification_bands,
@@ -144,7 +144,7 @@ def _evaluate_outcome(
         drawn = replicates(measures, n, settings.bootstrap, seed, clusters)
         groups = subgroup_tables(data, strata, persons, groupings, hidden, settings, seed)
     models = {name: drawn[f"models.{name}"] for name in data.risks}
-    benefit = drawn["net_benefit"]
+    benefit = {name: in_whole_patients(v, n) for name, v in drawn["net_benefit"].items()}
     curve = models["model"].pop("curve")
     flat = {name: ranks_nobody(data, name, strata) for name in models}
     for name, figures in flat.items():

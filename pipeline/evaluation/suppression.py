@@ -50,6 +50,15 @@ def unless_small(count: int, minimum: int) -> int | None:
     return count if count == 0 or count >= minimum else None
 
 
+def in_whole_patients(values: np.ndarray, n: int) -> np.ndarray:
+    """Round net benefit, in patients of a cohort of ``n``, to whole patients.
+
+    ``TP - FP t / (1 - t)`` given to the last digit has few solutions in whole numbers, and small
+    counts of alerts could be worked out. Rounded, it agrees with every small number of either.
+    """
+    return np.round(values * n) / n
+
+
 def suppressed(minimum: int) -> str:
     """Say why a figure is not shown."""
     return f"fewer than {minimum} patients in a cell"

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.evaluation.suppression import hidden_groups
+from pipeline.evaluation.suppression import hidden_groups, in_whole_patients
 
 
 @pytest.mark.parametrize(
@@ -59,3 +59,22 @@ def test_no_hidden_cell_can_be_worked_out(cells):
         assert len({way[place] for way in ways}) > 1
     assert events[hidden].sum() >= minimum
     assert others[hidden].sum() >= minimum
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.integers(1, 60), st.integers(0, 9), st.integers(0, 9))
+def test_net_benefit_does_not_tell_how_few_were_alerted(per_cent, true, false):
+    """Solved for whole numbers of alerts, as a reader could: every small number stays possible."""
+    n, odds = 2000, per_cent / (100 - per_cent)
+    given_out = in_whole_patients(np.array([(true - false * odds) / n]), n)[0]
+    counts = np.arange(n)
+    benefit = np.subtract.outer(counts, counts * odds)
+    agree = np.abs(benefit - given_out * n) <= 0.5 + 1e-9
+    # With a harm below 1 each number of true alerts goes with some number of false ones, from the
+    # least on that leaves no benefit to explain; above 1 each number of false ones does.
+    if odds <= 1:
+        least = max(int(np.ceil(given_out * n)), 0)
+        assert agree[least : least + 10].any(axis=1).all()
+    else:
+        least = max(int(np.ceil(-given_out * n / odds)), 0)
+        assert agree[:, least : least + 10].any(axis=0).all()
