@@ -53,8 +53,9 @@ def missing_codes(material: Material) -> Iterator[Finding]:
     Statistic: exact repetitions of such a number, at least three, further from the
     column's bulk than five times its spread, with no other value beyond or beside it. Where
     the dictionary says that zeros occur (a range from 0 and a floor for its logarithm), a zero
-    is none of them if other values come near the floor; otherwise it may be one that the assay
-    could not tell from nothing, and is a warning only.
+    is none of them if other values come near the floor, unless the floor lies that far from the
+    bulk on the log scale, too (no platelets); it may yet be one that the assay could not tell
+    from nothing, and is a warning only.
     """
     for variable in material.numeric:
         values = material.cohort[variable.name].dropna().to_numpy()
@@ -66,9 +67,12 @@ def missing_codes(material: Material) -> Iterator[Finding]:
             if code == 0 and variable.scale != "log":
                 continue  # nought lines, nought per cent: zero is a value
             zeros_occur = code == 0 and _knows_zeros(variable)
-            if zeros_occur and bulk.min() <= NEAR_FLOOR * variable.log_floor:
-                continue  # no positive node, one, two: zero is the next value
-            if count >= FEWEST_CODES and _isolated(code, bulk):
+            strange = _isolated(code, bulk)
+            if zeros_occur:
+                # No positive node, one, two: zero is the next value.
+                strange &= bulk.min() > NEAR_FLOOR * variable.log_floor
+                strange |= _far_on_log(variable.log_floor, bulk)
+            if count >= FEWEST_CODES and strange:
                 yield Finding(
                     "missing_codes",
                     "warning" if zeros_occur else "error",
@@ -124,6 +128,12 @@ def _isolated(code: float, bulk: np.ndarray) -> bool:
         log_spread = np.log(high / low) / 1.349
         return bool(np.log(median / bulk.min()) < FAR * log_spread and bulk.min() > 0.02 * median)
     return False
+
+
+def _far_on_log(low: float, bulk: np.ndarray) -> bool:
+    """Whether a number above 0 lies far below the bulk on the log scale."""
+    quartile, median, high = np.log(np.maximum(np.quantile(bulk, [0.25, 0.5, 0.75]), low))
+    return bool(median - np.log(low) > FAR * (high - quartile) / 1.349 > 0)
 
 
 def _unit(variable: Variable) -> str:

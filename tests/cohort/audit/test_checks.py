@@ -91,6 +91,13 @@ def test_zero_is_a_value_where_the_dictionary_expects_it_and_others_come_near():
     assert severities == {"ferritin": "error", "cytokine": "warning"}
 
 
+def test_a_tenth_without_platelets_is_told(clean):
+    rows = np.arange(len(clean)) % 10 == 0
+    low = clean["platelets"].mask(np.arange(len(clean)) == 5, 2)  # others come near the floor
+    (finding,) = found(clean.assign(platelets=low.mask(rows, 0)), "missing_codes")
+    assert (finding["column"], finding["severity"]) == ("platelets", "warning")
+
+
 def test_rounding_to_tens_is_preference_and_not_loss(clean):
     cohort = clean.assign(systolic_bp=(clean["systolic_bp"] / 10).round() * 10)
     assert [f["column"] for f in found(cohort, "preferred_digits")] == ["systolic_bp"]
