@@ -107,28 +107,31 @@ class Encoder:
 
     def encode(self, inputs: Inputs) -> Encoded:
         """Build matrix and arms; the same bits as ``features.matrix.build_matrix``."""
-        V = inputs.numbers
-        Z = np.empty((len(inputs), len(self.plan.columns)))
+        # Variables and columns in rows: what is done to one runs through adjoining numbers.
+        V, n = inputs.numbers.T, len(inputs)
+        Z = np.empty((len(self.plan.columns), n))
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             if self._scores:
-                V = np.empty((len(inputs), len(self.numbers) + len(self._scores)))
-                V[:, : len(self.numbers)] = inputs.numbers
+                V = np.empty((len(self.numbers) + len(self._scores), n))
+                V[: len(self.numbers)] = inputs.numbers.T
                 for new, (formula, inputs_of) in enumerate(self._scores, len(self.numbers)):
-                    V[:, new] = formula(*[V[:, at] * factor for at, factor in inputs_of])
-            Z[:, self._straight] = V[:, self._straight_from]
-            Z[:, self._logs] = np.log(np.maximum(V[:, self._logs_from], self._floors))
-        for name, columns, rows, no_level in self._coded:
-            table = [rows.get(level, no_level) for level in inputs.levels[name]]
-            table.append(no_level + np.nan)
-            codes = inputs.codes[name]
-            # One patient's row needs no table.
-            Z[:, columns] = table[codes[0]] if len(codes) == 1 else np.array(table)[codes]
+                    V[new] = formula(*[V[at] if f == 1 else V[at] * f for at, f in inputs_of])
+            Z[self._straight] = V[self._straight_from]
+            Z[self._logs] = np.log(np.maximum(V[self._logs_from], self._floors[:, None]))
+        for name, columns, rows, no_level, missing in self._coded:
+            codes, levels = inputs.codes[name], inputs.levels[name]
+            if n == 1:  # one patient's row needs no table
+                at = int(codes[0])
+                Z[columns, 0] = missing if at < 0 else rows.get(levels[at], no_level)
+            else:
+                table = [*(rows.get(level, no_level) for level in levels), missing]
+                Z[columns] = np.take(np.array(table).T, codes, axis=1)
         if not self._has_prior:
-            return Encoded(Z, [], np.zeros(len(inputs), dtype=int))
+            return Encoded(Z.T, [], np.zeros(n, dtype=int))
         arms, arm = self._arms_of(inputs)
         if len(self._therapy_columns) and arms:
-            Z[:, self._therapy_columns] = np.array([a.columns for a in arms])[arm]
-        return Encoded(Z, arms, arm)
+            Z[self._therapy_columns] = np.array([a.columns for a in arms]).T[:, arm]
+        return Encoded(Z.T, arms, arm)
 
     def _place_columns(self) -> None:
         plan, place = self.plan, {name: i for i, name in enumerate(self.numbers)}
@@ -165,6 +168,7 @@ class Encoder:
                 np.array([at for at, _ in columns]),
                 {level: row for (_, level), row in zip(columns, np.eye(len(columns)), strict=True)},
                 np.zeros(len(columns)),
+                np.full(len(columns), np.nan),
             )
             for name, columns in coded.items()
         ]

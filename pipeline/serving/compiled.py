@@ -18,9 +18,11 @@ from pipeline.model.booster import Booster
 from pipeline.model.deviation import LEARNERS
 from pipeline.model.imputation import FactorImputer
 from pipeline.model.linear import LinearLearner
-from pipeline.model.risk_model import PRIOR_SOURCE, Risks, expit
+from pipeline.model.risk_model import PRIOR_SOURCE, Risks
 
 _BLOCK = 512  # rows at a time: what they need stays in the processor's cache
+_FEW = 16  # rows up to which a call costs more than the zeros that it multiplies
+_TRIANGLE_BLOCKS = 5
 
 
 class Compiled:
@@ -56,6 +58,7 @@ class Compiled:
         self._follows_deviation = [of_outcome.get(name, 0) for name in model.outcomes]
         self._b = np.array([h.b if h.deviation else (0.0,) * len(LEARNERS) for h in model.heads])
         self._fold_learners()
+        self._fold_posteriors()
         self._fold_updates()
         self._fold_priors()
         self._fold_sources([plan.sources.index(c.source) for c in plan.columns])
@@ -74,7 +77,9 @@ class Compiled:
         if len(Z) <= _BLOCK:
             return self._predict(Z, rates[:, arm], reasons)
         blocks = [
-            self._predict(Z[at : at + _BLOCK], rates[:, arm[at : at + _BLOCK]], reasons)
+            self._predict(
+                np.ascontiguousarray(Z[at : at + _BLOCK]), rates[:, arm[at : at + _BLOCK]], reasons
+            )
             for at in range(0, len(Z), _BLOCK)
         ]
         risks = Risks(
@@ -88,19 +93,18 @@ class Compiled:
     ) -> tuple[Risks, np.ndarray, np.ndarray]:
         prior, prior_variance = rates
         filled, known = self._imputer.fill(Z)
-        curved = self._curved(filled)
-        deviations = len(self._deviations)
-        lines = filled @ self._line_weights
-        if curved is not None:
-            lines[:, : 2 * deviations] += curved @ self._curve_weights
+        lines = filled @ self._straight
+        cubes = self._cubes(filled)
+        if cubes is not None:
+            lines += cubes @ self._cube_weights
         lines += self._line_constants
         follows = 1.0 + _known(Z[:, self._modality_columns]) @ self._modality_effects
-        deviation, disagreement = self._by_head(known, lines[:, : 2 * deviations], follows)
+        deviation, disagreement = self._by_head(known, lines, follows)
         own_rate = _known(Z[:, self._effect_columns]) @ self._effects
         rate = prior + own_rate + self._a
         each = self._alpha + self._rate_weight * rate + self._deviation_weight * deviation
-        posterior = np.add.reduceat(lines[:, 2 * deviations :] ** 2, self._root_starts, axis=1)
-        variance = self._deviation_weight**2 * (posterior + disagreement) + prior_variance
+        variance = self._deviation_weight**2 * (self._posterior(filled) + disagreement)
+        variance += prior_variance
         if self._update_covariance is not None:
             terms = np.stack([np.ones_like(rate), rate, deviation])
             variance += np.einsum("ink,kij,jnk->nk", terms, self._update_covariance, terms)
@@ -113,12 +117,12 @@ class Compiled:
             rows = np.arange(len(Z))[:, None]
             low, high = low[rows, bound_by], high[rows, bound_by]
         low, high = self._capped(low)[0], self._capped(high)[0]
-        risk, low, high, prior_risk = expit(np.stack([log_odds, low, high, prior]))
+        risk, low, high, prior_risk = 1 / (1 + np.exp(-np.array([log_odds, low, high, prior])))
         risks = Risks(risk, low, high, prior_risk, bound_by)
         nothing = np.empty((len(Z), 0))
         if not reasons:
             return risks, nothing, nothing
-        return risks, *self._reasons(Z, filled, known, curved, follows, prior, bound_by)
+        return risks, *self._reasons(Z, filled, known, cubes, follows, prior, bound_by)
 
     def _by_head(
         self, known: np.ndarray, lines: np.ndarray, follows: np.ndarray
@@ -146,7 +150,7 @@ class Compiled:
         Z: np.ndarray,
         filled: np.ndarray,
         known: np.ndarray,
-        curved: np.ndarray | None,
+        cubes: np.ndarray | None,
         follows: np.ndarray,
         prior: np.ndarray,
         bound_by: np.ndarray,
@@ -156,9 +160,10 @@ class Compiled:
         if self._boosters:
             of_trees = np.stack([b.contributions(known)[:, :-1] for b in self._boosters], axis=1)
             columns += self._b[:, :1] * of_trees[:, self._follows_deviation]
+        if cubes is not None:
+            own = np.add.reduceat(cubes[:, None, :] * self._own_cubes, self._curve_starts, axis=2)
+            columns[:, :, self._curve_columns] += own
         parts = columns @ self._source_of_column
-        if curved is not None:
-            parts += (curved[:, None, :] * self._own_curved) @ self._source_of_curve
         parts -= self._centres
         parts *= (self._deviation_weight * follows)[:, :, None]
         effects = _known(Z[:, None, self._effect_columns]) * self._effects.T
@@ -181,17 +186,27 @@ class Compiled:
             bound_by[binds, k] = bound_by[binds, lower]
         return log_odds, bound_by
 
-    def _curved(self, filled: np.ndarray) -> np.ndarray | None:
-        """Curved parts of the splines, shape (n, curves); see ``splines.curved_parts``."""
-        if not len(self._curve_columns):
+    def _cubes(self, filled: np.ndarray) -> np.ndarray | None:
+        """Third powers of how far values lie above the splines' knots, shape (n, knots)."""
+        if not len(self._knots):
             return None
-        above = np.maximum(filled[:, self._knot_columns] - self._knots, 0.0)
-        cube = above * above * above
-        return (
-            cube[:, self._curve_first]
-            - cube[:, self._curve_before] * self._factor_before
-            + cube[:, self._curve_last] * self._factor_last
-        ) / self._curve_size
+        above = filled.T[self._knot_columns]
+        above -= self._knots
+        np.maximum(above, 0.0, out=above)
+        cubes = above * above
+        cubes *= above
+        return cubes.T
+
+    def _posterior(self, filled: np.ndarray) -> np.ndarray:
+        """Posterior variance of each head's log-odds, shape (n, heads)."""
+        variance = np.zeros((len(filled), len(self._heads)))
+        for first, weights, constants in self._roots if len(filled) > _FEW else self._root:
+            lines = filled[:, first:] @ weights
+            if constants is not None:
+                lines += constants
+            lines = lines.reshape(len(filled), len(self._heads), -1)
+            variance += np.einsum("nkj,nkj->nk", lines, lines)
+        return variance
 
     def _by_arm(self, arms: list[Arm]) -> np.ndarray:
         """Prior log-odds and the variance they bring, shape (2, arms, outcomes)."""
@@ -223,66 +238,52 @@ class Compiled:
 
     def _fold_learners(self) -> None:
         width, deviations = len(self._imputer.centre), len(self._deviations)
-        curves = self._place_curves()
-        # Columns: ridge per deviation, elastic net per deviation, then the posteriors' roots.
+        place = self._place_knots()
+        # Columns: ridge per deviation, elastic net per deviation.
         straight = np.zeros((width, 2 * deviations))
-        curved = np.zeros((len(curves), 2 * deviations))
+        cubes = np.zeros((len(place), 2 * deviations))
         constants = np.zeros(2 * deviations)
         centres = np.zeros((width, 2 * deviations))
         for j, deviation in enumerate(self._deviations):
             for learner, at in ((deviation.ridge, j), (deviation.elastic_net, deviations + j)):
-                straight[:, at], curved[:, at], constants[at], centres[:, at] = _folded(
-                    learner, curves, width
+                straight[:, at], cubes[:, at], constants[at], centres[:, at] = _folded(
+                    learner, place, width
                 )
         # Per head, what its linear learners add up to.
         own = np.zeros((2 * deviations, len(self._heads)))
         if deviations:
             for k, j in enumerate(self._follows_deviation):
                 own[[j, deviations + j], k] = self._b[k, 1:]
-        own_straight, own_curved = (straight @ own).T, (curved @ own).T
-        roots, shifts = [], []
+        self._straight, self._cube_weights, self._line_constants = straight, cubes, constants
+        self._own_straight, self._own_cubes = (straight @ own).T, (cubes @ own).T
+        self._centre_parts = (centres @ own).T
+
+    def _fold_posteriors(self) -> None:
+        triangles = []
         for head in self._heads:
             basis, root = head.uncertainty.basis, head.uncertainty.root
             scaled = root[1:] / basis.scale[:, None]
-            roots.append(scaled)
-            shifts.append(root[0] - basis.centre @ scaled)
-        widths = [root.shape[1] for root in roots]
-        self._root_starts = np.concatenate([[0], np.cumsum(widths)[:-1]])
-        self._line_weights = np.ascontiguousarray(np.column_stack([straight, *roots]))
-        self._line_constants = np.concatenate([constants, *shifts])
-        self._curve_weights = curved
-        self._own_straight, self._own_curved = own_straight, own_curved
-        self._centre_parts = (centres @ own).T
+            whole = np.vstack([root[0] - basis.centre @ scaled, scaled])
+            # Any root of the covariance gives the same variance; a triangular one is half empty.
+            triangle = np.linalg.qr(whole.T, mode="r")
+            triangles.append(np.pad(triangle, ((0, len(whole) - len(triangle)), (0, 0))))
+        stacked = np.stack(triangles)
+        self._root, self._roots = _in_blocks(stacked, 1), _in_blocks(stacked, _TRIANGLE_BLOCKS)
 
-    def _place_curves(self) -> dict[tuple[int, tuple[float, ...], int], int]:
-        """Find the distinct curved terms over all learners: column, knots and which of them."""
-        curves: dict[tuple[int, tuple[float, ...], int], int] = {}
-        knots: dict[tuple[int, float], int] = {}
-        first, before, last, size, factors = [], [], [], [], []
-        for deviation in self._deviations:
-            for learner in (deviation.ridge, deviation.elastic_net):
-                for column, places in enumerate(learner.basis.knots):
-                    t = tuple(places)
-                    for which in range(len(t) - 2):
-                        if (column, t, which) in curves:
-                            continue
-                        curves[column, t, which] = len(curves)
-                        at = [knots.setdefault((column, knot), len(knots)) for knot in t]
-                        first.append(at[which])
-                        before.append(at[-2])
-                        last.append(at[-1])
-                        gap = t[-1] - t[-2]
-                        factors.append(((t[-1] - t[which]) / gap, (t[-2] - t[which]) / gap))
-                        size.append((t[-1] - t[0]) ** 2)
-        self._curve_columns = [column for column, _, _ in curves]
-        self._knot_columns = np.array([column for column, _ in knots], dtype=int)
-        self._knots = np.array([knot for _, knot in knots])
-        self._curve_first, self._curve_before, self._curve_last = map(
-            np.array, (first, before, last)
-        )
-        self._factor_before, self._factor_last = np.array(factors).reshape(-1, 2).T
-        self._curve_size = np.array(size)
-        return curves
+    def _place_knots(self) -> dict[tuple[int, float], int]:
+        """Find the distinct knots over all learners, in the columns' order."""
+        found = {
+            (column, knot)
+            for deviation in self._deviations
+            for learner in (deviation.ridge, deviation.elastic_net)
+            for column, places in enumerate(learner.basis.knots)
+            for knot in places
+        }
+        place = {knot: at for at, knot in enumerate(sorted(found))}
+        self._knot_columns = np.array([column for column, _ in place], dtype=int)
+        self._knots = np.array([[knot] for _, knot in place])
+        self._curve_columns, self._curve_starts = np.unique(self._knot_columns, return_index=True)
+        return place
 
     def _fold_updates(self) -> None:
         updates = [head.update for head in self._heads]
@@ -310,8 +311,6 @@ class Compiled:
     def _fold_sources(self, of_column: list[int]) -> None:
         S = len(self.sources)
         self._source_of_column = np.eye(S)[of_column]
-        of_curve = [of_column[column] for column in self._curve_columns]
-        self._source_of_curve = np.eye(S)[of_curve].reshape(-1, S)
         self._centres = self._centre_parts @ self._source_of_column
 
 
@@ -321,22 +320,52 @@ def _known(Z: np.ndarray) -> np.ndarray:
 
 
 def _folded(
-    learner: LinearLearner, curves: dict[tuple[int, tuple[float, ...], int], int], width: int
+    learner: LinearLearner, place: dict[tuple[int, float], int], width: int
 ) -> tuple[np.ndarray, np.ndarray, float, np.ndarray]:
-    """Weights on straight and curved raw terms, the constant, and the centre's part by column."""
+    """Weights on raw terms and cubes, the constant, and the centre's part by column.
+
+    A curved term is a sum of cubes, as ``splines.curved_parts`` writes it.
+    """
     weights = learner.coefficients / learner.basis.scale
     centred = weights * learner.basis.centre
-    straight, curved, centre = np.zeros(width), np.zeros(len(curves)), np.zeros(width)
+    straight, cubes, centre = np.zeros(width), np.zeros(len(place)), np.zeros(width)
     term = 0
-    for column, places in enumerate(learner.basis.knots):
+    for column, t in enumerate(learner.basis.knots):
         straight[column] = weights[term]
         centre[column] = centred[term]
         term += 1
-        for which in range(len(places) - 2):
-            curved[curves[column, tuple(places), which]] = weights[term]
+        for which in range(len(t) - 2):
+            weight, gap = weights[term] / (t[-1] - t[0]) ** 2, t[-1] - t[-2]
+            cubes[place[column, t[which]]] += weight
+            cubes[place[column, t[-2]]] -= weight * (t[-1] - t[which]) / gap
+            cubes[place[column, t[-1]]] += weight * (t[-2] - t[which]) / gap
             centre[column] += centred[term]
             term += 1
-    return straight, curved, -float(centred.sum()), centre
+    return straight, cubes, -float(centred.sum()), centre
+
+
+def _in_blocks(
+    triangles: np.ndarray, count: int
+) -> list[tuple[int, np.ndarray, np.ndarray | None]]:
+    """Cut upper triangles into bands of rows, without the columns that are empty in a band.
+
+    Parameters
+    ----------
+    triangles : ndarray, shape (heads, columns + 1, columns + 1)
+        The first column is the intercept's.
+
+    Returns
+    -------
+    list of tuple
+        First column of the model matrix that enters, weights of shape (columns that enter,
+        heads times the band's rows), and the constants; None where there are none.
+    """
+    blocks = []
+    for rows in np.array_split(np.arange(triangles.shape[1]), count):
+        band, first = triangles[:, rows], max(int(rows[0]), 1)
+        weights = np.ascontiguousarray(band[:, :, first:].reshape(-1, band.shape[2] - first).T)
+        blocks.append((first - 1, weights, band[:, :, 0].ravel() if rows[0] == 0 else None))
+    return blocks
 
 
 class _Imputer:
@@ -357,12 +386,19 @@ class _Imputer:
         absent = np.isnan(Z)
         if not absent.any():
             return Z, Z
-        known = np.where(absent, 0.0, Z - self.centre)
+        beyond = np.where(absent, 0.0, Z - self.centre)
         precision = (~absent).astype(float) @ self._outer
         precision = precision.reshape(-1, self._k, self._k) + self._ridge
-        factors = np.linalg.solve(precision, (known @ self._weighted)[:, :, None])[:, :, 0]
-        filled = np.where(absent, self.centre + factors @ self._back, Z)
-        return filled, np.where(absent & self._complete, filled, Z)
+        factors = np.linalg.solve(precision, (beyond @ self._weighted)[:, :, None])[:, :, 0]
+        expected = factors @ self._back
+        expected += self.centre
+        filled = np.where(absent, expected, Z)
+        unseen = np.flatnonzero(self._complete & absent.any(axis=0))
+        known = Z
+        if len(unseen):
+            known = Z.copy()
+            known[:, unseen] = filled[:, unseen]
+        return filled, known
 
 
 def _lowest_first(capped_by: tuple[int | None, ...]) -> list[tuple[int, int | None]]:

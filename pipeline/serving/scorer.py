@@ -86,13 +86,14 @@ class Scorer:
         # Per name, patient and outcome.
         numbers = [getattr(risks, name).tolist() for name in names]
         answers = []
-        for row in range(len(records)):
-            abstains = bool(verdict.because[row])
+        told = zip(verdict.because, verdict.warnings, strict=True)
+        for row, (because, warnings) in enumerate(told):
+            abstains = bool(because)
             arm = encoded.arms[encoded.arm[row]] if encoded.arms else None
             answer: dict[str, Any] = {
                 "status": "abstain" if abstains else "ok",
-                "because": verdict.because[row],
-                "warnings": verdict.warnings[row],
+                "because": because,
+                "warnings": warnings,
                 "therapy": arm.therapy if arm else None,
                 "risks": {
                     outcome: _named(names, found, abstains)
@@ -147,8 +148,11 @@ class Scorer:
                 columns[name] = np.where(abstains, np.nan, found[:, k])
             columns[f"prior_{outcome}"] = risks.prior[:, k]
         # The type is stated, because an empty list says nothing of it.
-        columns["status"] = _text(np.where(abstains, "abstain", "ok"))
-        columns["notes"] = _text(_notes(verdict))
+        columns["status"] = _text(["ok", "abstain"]).take(abstains.astype(int))
+        patterns, pattern = verdict.patterns()
+        notes = [[ABSTAINED + why for why in because] + told for because, told in patterns]
+        written = [json.dumps(sentences, ensure_ascii=False) for sentences in notes]
+        columns["notes"] = _text(written).take(pattern)
         if reasons:
             columns["reasons"] = _text(
                 [
@@ -250,18 +254,6 @@ def _named(names: tuple[str, ...], found: list[float], abstains: bool) -> dict[s
         name: None if value != value or (abstains and name != "prior") else value
         for name, value in zip(names, found, strict=True)
     }
-
-
-def _notes(verdict: Verdict) -> list[str]:
-    written: dict[tuple[tuple[str, ...], tuple[str, ...]], str] = {}
-    texts = []
-    for because, warnings in zip(verdict.because, verdict.warnings, strict=True):
-        key = tuple(because), tuple(warnings)
-        if key not in written:
-            sentences = [ABSTAINED + sentence for sentence in because] + warnings
-            written[key] = json.dumps(sentences, ensure_ascii=False)
-        texts.append(written[key])
-    return texts
 
 
 def _text(values: Any) -> Any:
