@@ -100,7 +100,8 @@ def under_load(model: Path, rate: float, seconds: float) -> dict[str, Any]:
 
 
 def _single(scorer: Scorer, frame: pd.DataFrame, rounds: int) -> dict[str, float]:
-    record = {str(name): value for name, value in frame.iloc[0].items() if pd.notna(value)}
+    # As JSON brings it: plain numbers and text.
+    record = json.loads(frame.iloc[0].dropna().to_json())
     if "crp" in record:
         record["crp"] = {"value": 3.5, "unit": "mg/dL", "day": -1}
     Z = scorer._encoder.encode(

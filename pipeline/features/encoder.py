@@ -115,7 +115,9 @@ class Encoder:
                 V = np.empty((len(self.numbers) + len(self._scores), n))
                 V[: len(self.numbers)] = inputs.numbers.T
                 for new, (formula, inputs_of) in enumerate(self._scores, len(self.numbers)):
-                    V[new] = formula(*[V[at] if f == 1 else V[at] * f for at, f in inputs_of])
+                    # One patient's numbers are faster as such than as arrays of one.
+                    given = [(V[at, 0] if n == 1 else V[at], f) for at, f in inputs_of]
+                    V[new] = formula(*[v if f == 1 else v * f for v, f in given])
             Z[self._straight] = V[self._straight_from]
             Z[self._logs] = np.log(np.maximum(V[self._logs_from], self._floors[:, None]))
         for name, columns, rows, no_level, missing in self._coded:

@@ -131,19 +131,15 @@ class Compiled:
         deviations = len(self._deviations)
         if not deviations:
             return np.zeros_like(follows), np.zeros_like(follows)
-        trees = np.empty((len(known), deviations))
+        learned = np.empty((len(known), 3 * deviations))
         for j, booster in enumerate(self._boosters):
-            trees[:, j] = booster.margin(known)
-        trees -= self._tree_bases
-        by_learner = [
-            part[:, self._follows_deviation]
-            for part in (trees, lines[:, :deviations], lines[:, deviations:])
-        ]
-        total = self._b.sum(axis=1)
-        weighted = sum(b * part for b, part in zip(self._b.T, by_learner, strict=True))
-        mean = weighted / np.maximum(total, 1e-12)
-        apart = sum(b * (part - mean) ** 2 for b, part in zip(self._b.T, by_learner, strict=True))
-        return follows * weighted, follows**2 * total * apart
+            learned[:, j] = booster.margin(known)
+        learned[:, :deviations] -= self._tree_bases
+        learned[:, deviations:] = lines
+        weighted = learned @ self._learner_weights
+        # The sum of b (f - mean)^2 is that of b f^2 less (the sum of b f)^2 by the sum of b.
+        apart = self._total * ((learned * learned) @ self._learner_weights) - weighted * weighted
+        return follows * weighted, follows**2 * np.maximum(apart, 0.0)
 
     def _reasons(
         self,
@@ -166,9 +162,9 @@ class Compiled:
         parts = columns @ self._source_of_column
         parts -= self._centres
         parts *= (self._deviation_weight * follows)[:, :, None]
-        effects = _known(Z[:, None, self._effect_columns]) * self._effects.T
-        effects *= self._rate_weight[:, None]
-        parts += effects @ self._source_of_column[self._effect_columns]
+        if len(self._effect_columns):
+            effects = _known(Z[:, None, self._effect_columns]) * self._effect_weights
+            parts += effects @ self._source_of_effect
         parts[:, :, -1] = self._rate_weight * (prior - self._prior_mean)
         rows = np.arange(len(Z))[:, None]
         return self._base[bound_by], parts[rows, bound_by].transpose(0, 2, 1)
@@ -204,7 +200,9 @@ class Compiled:
             lines = filled[:, first:] @ weights
             if constants is not None:
                 lines += constants
-            lines = lines.reshape(len(filled), len(self._heads), -1)
+            lines = lines.reshape(
+                len(filled), len(self._heads), weights.shape[1] // len(self._heads)
+            )
             variance += np.einsum("nkj,nkj->nk", lines, lines)
         return variance
 
@@ -249,6 +247,11 @@ class Compiled:
                 straight[:, at], cubes[:, at], constants[at], centres[:, at] = _folded(
                     learner, place, width
                 )
+        self._total = self._b.sum(axis=1)
+        self._learner_weights = np.zeros((len(LEARNERS) * deviations, len(self._heads)))
+        if deviations:
+            for k, j in enumerate(self._follows_deviation):
+                self._learner_weights[j::deviations, k] = self._b[k]
         # Per head, what its linear learners add up to.
         own = np.zeros((2 * deviations, len(self._heads)))
         if deviations:
@@ -312,6 +315,8 @@ class Compiled:
         S = len(self.sources)
         self._source_of_column = np.eye(S)[of_column]
         self._centres = self._centre_parts @ self._source_of_column
+        self._source_of_effect = self._source_of_column[self._effect_columns]
+        self._effect_weights = self._effects.T * self._rate_weight[:, None]
 
 
 def _known(Z: np.ndarray) -> np.ndarray:

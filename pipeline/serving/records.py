@@ -73,7 +73,7 @@ class RecordReader:
             Where a name is unknown or a value is of a wrong type; values are not quoted.
         """
         n = len(records)
-        numbers = np.full((n, len(self._encoder.numbers)), np.nan)
+        cells = [[np.nan] * len(self._encoder.numbers) for _ in range(n)]
         texts: dict[str, list[str | None]] = {name: [None] * n for name in self._encoder.texts}
         fields = self._fields
         for row, record in enumerate(records):
@@ -82,6 +82,9 @@ class RecordReader:
                 if field is None:
                     raise self._unknown(name, row)
                 if given is None:
+                    continue
+                if type(given) is float and field.at >= 0:  # nearly every value
+                    cells[row][field.at] = given
                     continue
                 unit = day = None
                 if isinstance(given, Mapping):
@@ -112,10 +115,11 @@ class RecordReader:
                 if field.at < 0:
                     texts[name][row] = value
                 else:
-                    numbers[row, field.at] = value
+                    cells[row][field.at] = value
+        numbers = np.array(cells, dtype=float).reshape(n, len(self._encoder.numbers))
         codes, levels = {}, {}
-        for name, cells in texts.items():
-            codes[name], levels[name] = _coded(cells)
+        for name, given_texts in texts.items():
+            codes[name], levels[name] = _coded(given_texts)
         return Inputs(numbers, codes, levels)
 
     def _in_window(self, day: object, name: str, row: int, verdict: Verdict) -> bool:

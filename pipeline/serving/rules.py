@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipeline.features.encoder import Encoded, Encoder, Inputs
+from pipeline.features.encoder import REMEMBERED, Arm, Encoded, Encoder, Inputs
 from pipeline.model.artifact import Artifact
 from pipeline.model.risk_model import Risks
 from pipeline.serving.verdict import Verdict
@@ -39,6 +39,7 @@ class Rules:
         self._leading = self._places(self._scoring["leading"])
         self._usual = self._places(self._scoring.get("usually_known", []))
         self._needed = min(self._scoring["minimum_present"], len(self._scoring["leading"]))
+        self._said_of: dict[str, list[tuple[bool, str]]] = {}
         self._arms_seen = {arm for head in artifact.model.heads for arm in head.information}
 
     def judge(self, inputs: Inputs, encoded: Encoded, risks: Risks, verdict: Verdict) -> None:
@@ -58,25 +59,32 @@ class Rules:
         self._model(risks, verdict)
 
     def _prior(self, encoded: Encoded, verdict: Verdict) -> None:
-        artifact = self._artifact
-        plan, model = artifact.plan, artifact.model
         for at, arm in enumerate(encoded.arms):
-            said: list[tuple[bool, str]] = []
-            if not arm.given:
-                said.append((True, f"'{plan.therapy}' is missing"))
-            elif arm.therapy is None:
-                said.append((True, f"'{plan.therapy}' is a therapy the model does not know"))
-            elif any(
-                head.prior.kind == "published" and np.isnan(rate)
-                for head, rate in zip(model.heads, arm.published, strict=True)
-            ):
-                said.append((True, "no published rate bears on this therapy"))
-            else:
-                said += [(False, sentence) for sentence in self._of_known(arm.therapy, arm.name)]
+            said = self._said_of.get(arm.name) if arm.given else None
+            if said is None:
+                said = self._of_arm(arm)
+                if arm.given:
+                    if len(self._said_of) >= REMEMBERED:
+                        self._said_of.clear()
+                    self._said_of[arm.name] = said
             if said:
                 which = encoded.arm == at
                 for abstains, sentence in said:
                     (verdict.abstain_where if abstains else verdict.warn_where)(which, sentence)
+
+    def _of_arm(self, arm: Arm) -> list[tuple[bool, str]]:
+        """Sentences on an arm, each with whether it leaves its patients without a risk."""
+        if not arm.given:
+            return [(True, f"'{self._artifact.plan.therapy}' is missing")]
+        if arm.therapy is None:
+            name = self._artifact.plan.therapy
+            return [(True, f"'{name}' is a therapy the model does not know")]
+        if any(
+            head.prior.kind == "published" and np.isnan(rate)
+            for head, rate in zip(self._artifact.model.heads, arm.published, strict=True)
+        ):
+            return [(True, "no published rate bears on this therapy")]
+        return [(False, sentence) for sentence in self._of_known(arm.therapy, arm.name)]
 
     def _of_known(self, therapy: str, arm: str) -> list[str]:
         plan, model = self._artifact.plan, self._artifact.model
