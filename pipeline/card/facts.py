@@ -81,11 +81,12 @@ def collect(
     """
     guard = Guard(config.evaluation.minimum_cell, ingest["patients"])
     primary = config.primary_outcome
-    performance = _performance(config, evaluation, transport, learning, guard)
+    synthetic = ingest["kind"] == "synthetic"
+    performance = _performance(config, evaluation, transport, learning, guard, synthetic=synthetic)
     now, before = versions or (None, None)
     facts: dict[str, Any] = {
         "format": FORMAT,
-        "synthetic": ingest["kind"] == "synthetic",
+        "synthetic": synthetic,
         "minimum_cell": guard.minimum,
         "primary_outcome": primary,
         "identity": _identity(config, provenance),
@@ -108,7 +109,7 @@ def collect(
         },
         "model": method_facts(config, features, train, formulas, worked, guard),
         "performance": performance,
-        "explanation": _explanation(explanation, ingest["kind"] == "synthetic", primary),
+        "explanation": _explanation(explanation, synthetic, primary),
         "ethics": ethics_facts(config.card),
         "provenance": provenance_facts(config, provenance),
         "changes": change_facts(now, before, config.outcomes, guard),
@@ -179,6 +180,8 @@ def _performance(
     transport: Mapping[str, Any] | None,
     learning: Mapping[str, Any] | None,
     guard: Guard,
+    *,
+    synthetic: bool,
 ) -> dict[str, Any]:
     primary = config.primary_outcome
     missing = {"n": 0, "reason": "the outcome was not evaluated"}
@@ -194,7 +197,9 @@ def _performance(
         },
         "outcomes": outcomes,
         "subgroups": subgroup_summary(outcomes[primary]["subgroups"]),
-        "transport": transport_facts(transport, config.outcomes, primary, guard),
+        "transport": transport_facts(
+            transport, config.outcomes, primary, guard, synthetic=synthetic
+        ),
         "learning": learning_facts(learning, config.outcomes, guard),
     }
 

@@ -42,8 +42,9 @@ def describe_plots(performance: Mapping[str, Any], primary: str) -> list[dict[st
         found += [
             _entry(f"learning_{name}", name, "learning", f"Learning curve: {own['label']}",
                    own["sentence"])
-            for name, own in performance["learning"]["outcomes"].items()
-            if "points" in own and not any(is_unknown(p["log_loss"]) for p in own["points"])
+            for name in order
+            if (own := performance["learning"]["outcomes"].get(name)) is not None
+            and "points" in own and not any(is_unknown(p["log_loss"]) for p in own["points"])
         ]  # fmt: skip
     return found
 

@@ -12,7 +12,7 @@ from pipeline.card.svg import Drawing, Scale, ticks
 
 _STEP = 21
 _TOP = 12
-_LEFT, _RIGHT, _WIDTH = 142, 252, 392
+_LEFT, _RIGHT, _WIDTH = 142, 252, 404
 _LABEL = 22  # letters that fit before the axis
 
 

@@ -65,7 +65,7 @@ def _outcome(found: Mapping[str, Any], guard: Guard) -> dict[str, Any]:
         "law": unknown(str(law["reason"]))
         if "reason" in law
         else {key: figure(law[key]) for key in ("next_doubling", "flat_from")},
-        "sentence": found["sentence"],
+        "sentence": found["sentence"].replace("(-", "(−"),
     }
 
 

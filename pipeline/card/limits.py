@@ -16,6 +16,11 @@ SYNTHETIC = (
     "recovers the assumptions it built into those patients, not how accurate it would be in a "
     "clinic."
 )
+SAME_LITERATURE = (
+    "The directions that the trees obey and the effects that drew the patients come from the same "
+    "literature, so the model is right about directions by construction; most sizes of effects are "
+    "assumed."
+)
 NOTHING_FITTED = (
     "This model must not be used. Too few patients were available to fit anything: every risk "
     "is {prior} alone, at most recalibrated in the large, and no laboratory value or other "
@@ -40,6 +45,9 @@ def warnings(facts: Mapping[str, Any]) -> list[str]:
     found.append(RESEARCH_USE)
     if facts["synthetic"]:
         found.append(SYNTHETIC)
+    subgroups = facts["performance"]["subgroups"]
+    if not is_unknown(subgroups) and subgroups["unranked_finding"]:
+        found.append(subgroups["unranked_finding"])
     return found
 
 
@@ -76,7 +84,7 @@ def limits(facts: Mapping[str, Any], primary: str) -> list[dict[str, str]]:
         )),
     ]  # fmt: skip
     if facts["synthetic"]:
-        found.insert(0, _entry("Synthetic patients", SYNTHETIC))
+        found.insert(0, _entry("Synthetic patients", f"{SYNTHETIC} {SAME_LITERATURE}"))
     return found
 
 
@@ -93,9 +101,14 @@ def _validation(facts: Mapping[str, Any]) -> str:
 
 def _subgroups(facts: Mapping[str, Any]) -> list[dict[str, str]]:
     subgroups = facts["performance"]["subgroups"]
-    if is_unknown(subgroups) or not subgroups["misled"]:
+    if is_unknown(subgroups):
         return []
-    return [_entry("Groups in which the risks mislead", subgroups["finding"])]
+    found = []
+    if subgroups["unranked_finding"]:
+        found.append(_entry("Groups it cannot tell apart", subgroups["unranked_finding"]))
+    if subgroups["misled"]:
+        found.append(_entry("Groups in which the risks mislead", subgroups["finding"]))
+    return found
 
 
 def _entry(heading: str, text: str) -> dict[str, str]:

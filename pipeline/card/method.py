@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipeline.card.figures import is_suppressed, unknown
+from pipeline.card.subgroups import MODALITIES
 from pipeline.card.suppression import Guard
 from pipeline.config import Config
 
@@ -68,7 +69,7 @@ def _head(head: Mapping[str, Any], guard: Guard) -> dict[str, Any]:
         "a": guard.hidden() if hidden else head["a"],
         # Weight of each learner, and the factor of each modality of therapy.
         "b": {name: weight for name, weight in head["b"].items() if weight != 0},
-        "follows": dict(head["follows"]),
+        "follows": {MODALITIES.get(name, name): m for name, m in head["follows"].items()},
         "leaves": head.get("leaves"),
         "trees": head.get("trees"),
         "ridge_penalty": head.get("ridge_penalty"),

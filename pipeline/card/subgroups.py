@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import count
 from typing import Any
 
-from pipeline.card.figures import figure, is_unknown, unknown, with_interval
+from pipeline.card.figures import figure, is_unknown, number, unknown, with_interval
 from pipeline.card.suppression import Guard
 
 SHOWN = ("auroc_within_therapy", "auroc", "observed_expected", "calibration_intercept",
@@ -14,8 +14,8 @@ SHOWN = ("auroc_within_therapy", "auroc", "observed_expected", "calibration_inte
 # Figures of calibration with what they are where risks are right.
 _IDEAL = {"calibration_slope": 1.0, "observed_expected": 1.0}
 _NAMED = 3
-# Codes of the table of therapies that are no words.
-_WORDS = {"car_t": "CAR-T cells", "tcr_t": "TCR-T cells", "til": "TIL",
+# Codes of the table of therapies in words.
+MODALITIES = {"car_t": "CAR-T cells", "tcr_t": "TCR-T cells", "til": "TIL",
           "t_cell_engager": "T-cell engagers", "checkpoint_inhibitor": "checkpoint inhibitors",
           "monoclonal_antibody": "monoclonal antibodies"}  # fmt: skip
 
@@ -60,8 +60,10 @@ def subgroup_summary(tables: Sequence[Mapping[str, Any]]) -> Any:
     -------
     dict
         ``divided_by``, ``judged`` (groups with figures), ``misled`` (groups whose calibration
-        slope or observed/expected has an interval that excludes 1, the farthest first) and
-        ``finding``, a sentence; or what `unknown` returns where there are no groups.
+        slope or observed/expected has an interval that excludes 1, the farthest first),
+        ``unranked`` (groups whose AUROC within therapy has an interval that reaches chance, the
+        largest first), ``finding`` and ``unranked_finding``, a sentence each, the latter None
+        where it says nothing; or what `unknown` returns where there are no groups.
     """
     if not tables:
         return unknown("the cohort holds none of the columns by which the config divides patients")
@@ -72,17 +74,20 @@ def subgroup_summary(tables: Sequence[Mapping[str, Any]]) -> Any:
         if "because" not in group
     ]
     misled = sorted(_misled(judged), key=lambda m: -m["distance"])
+    unranked = sorted(_unranked(judged), key=lambda u: -u["n"])
     return {
         "divided_by": [table["label"] for table in tables],
         "judged": len(judged),
         "misled": [{key: m[key] for key in ("group", "key", "figure")} for m in misled],
         "finding": _finding(len(judged), misled),
+        "unranked": unranked,
+        "unranked_finding": _unranked_finding(unranked),
     }
 
 
 def _group(group: Mapping[str, Any], guard: Guard) -> dict[str, Any]:
     found = {
-        "group": _WORDS.get(group["group"], group["group"]),
+        "group": MODALITIES.get(group["group"], group["group"]),
         "n": guard.hidden() if group["n"] is None else group["n"],
         "events": guard.hidden() if group["events"] is None else group["events"],
         "figures": {key: figure(group["figures"].get(key)) for key in SHOWN},
@@ -107,7 +112,11 @@ def _misled(judged: Sequence[tuple[str, Mapping[str, Any]]]) -> Iterator[dict[st
 def _named(label: str, group: str) -> str:
     """Name a group so that it stands in a sentence: ``sex female``, ``centre 03``."""
     label = label.removeprefix("Therapy: ").lower()
-    return group if group.split()[0].lower() in label.split() else f"{label} {group}"
+    return (
+        group
+        if label == "modality" or group.split()[0].lower() in label.split()
+        else f"{label} {group}"
+    )
 
 
 def _finding(judged: int, misled: Sequence[Mapping[str, Any]]) -> str:
@@ -124,4 +133,27 @@ def _finding(judged: int, misled: Sequence[Mapping[str, Any]]) -> str:
     return (
         f"Calibration leaves its ideal beyond the interval in {count} of {groups} judged "
         f"(about one in twenty would by chance), farthest for: {told}."
+    )
+
+
+def _unranked(judged: Sequence[tuple[str, Mapping[str, Any]]]) -> Iterator[dict[str, Any]]:
+    for label, group in judged:
+        found = group["figures"]["auroc_within_therapy"]
+        if is_unknown(found) or found["low"] is None or found["low"] > 0.5:
+            continue
+        if isinstance(group["n"], int):
+            yield {"group": _named(label, group["group"]), "n": group["n"], "figure": found}
+
+
+def _unranked_finding(unranked: Sequence[Mapping[str, Any]]) -> str | None:
+    if not unranked:
+        return None
+    told = "; ".join(
+        f"{u['group']}, {number(u['n'], 0)} patients: {with_interval(u['figure'], 2)}"
+        for u in unranked[:_NAMED]
+    )
+    more = len(unranked) - _NAMED
+    return (
+        "Not shown to rank patients on one therapy better than chance (AUROC within therapy) in: "
+        f"{told}{f'; and {more} more groups' if more > 0 else ''}."
     )

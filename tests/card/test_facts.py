@@ -219,3 +219,51 @@ def test_without_trees_nothing_obeys_a_direction(tiny):
     found = facts_of(tiny, features=tiny.features | {"columns": columns})
     assert found["model"]["fitted"] is False
     assert found["model"]["directions"] is None
+
+
+def with_observed_expected(run, low: float, high: float):
+    """The card's sentence on the later years, with that interval of observed/expected."""
+    transport = json.loads(json.dumps(run.transport))
+    own = transport["temporal"]["outcomes"]["ge2"]["figures"]
+    own["observed_expected"] = {"estimate": (low + high) / 2, "low": low, "high": high}
+    findings = facts_of(run, transport=transport)["performance"]["transport"]["findings"]
+    return next(sentence for sentence in findings if "last years" in sentence)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "end"),
+    [(0.7, 0.9, "Its risks were too high there."), (1.1, 1.3, "Its risks were too low there.")],
+)
+def test_risks_that_were_off_in_later_years_are_said_to_be(run, low, high, end):
+    assert with_observed_expected(run, low, high).endswith(end)
+
+
+def test_risks_within_chance_of_the_later_years_are_not_called_off(run):
+    sentence = with_observed_expected(run, 0.8, 1.2)
+    assert "observed / expected 1.00 (0.80 to 1.20)" in sentence
+    assert "too" not in sentence
+
+
+def test_transport_of_drawn_patients_is_called_the_best_case(run):
+    assert run.facts["synthetic"]
+    said = run.facts["performance"]["transport"]["findings"][-1]
+    assert said.startswith("Synthetic patients make this the best case")
+    real = facts_of(run, ingest=run.ingest | {"kind": "table"})
+    assert "best case" not in json.dumps(real["performance"]["transport"])
+
+
+@pytest.mark.parametrize("low", [0.45, 0.55])
+def test_a_group_ranked_no_better_than_chance_stands_on_the_first_screen(run, low):
+    changed = json.loads(json.dumps(run.evaluation))
+    groups = [g for t in changed["outcomes"]["ge2"]["subgroups"] for g in t["groups"]]
+    judged = [g for g in groups if not g.get("reason") and g["n"] is not None]
+    for group in judged:
+        group["figures"]["auroc_within_therapy"] = {"estimate": 0.7, "low": 0.6, "high": 0.8}
+    weak = {"estimate": 0.61, "low": low, "high": 0.67}
+    judged[0]["figures"]["auroc_within_therapy"] = weak
+    facts = facts_of(run, evaluation=changed)
+    said = [w for w in facts["warnings"] if "better than chance" in w]
+    headings = [limit["heading"] for limit in facts["limits"]]
+    assert ("Groups it cannot tell apart" in headings) == bool(said) == (low <= 0.5)
+    if said:
+        assert f"0.61 ({low:.2f} to 0.67)" in said[0]
