@@ -98,7 +98,7 @@ def constant_within_class(material: Material) -> Iterator[Finding]:
 
 
 def group_equals_outcome(material: Material) -> Iterator[Finding]:
-    """Sites or therapies in which all patients, or none, have the outcome.
+    """Sites, years or therapies in which all patients, or none, have the outcome.
 
     Statistic: probability that a group's patients all share their outcome, each at the
     rate of the same therapy elsewhere (for a therapy: of all others); Bonferroni-adjusted
@@ -110,8 +110,13 @@ def group_equals_outcome(material: Material) -> Iterator[Finding]:
         return
     event = material.events[material.primary].to_numpy()
     for variable in material.dictionary:
-        grouping = variable.kind == "categorical" and variable.timing == "baseline"
-        if not grouping or variable.role not in ("site", "treatment"):
+        # A year is a number, and a group of patients all the same.
+        grouping = variable.kind == "categorical" or variable.role == "site"
+        if (
+            not grouping
+            or variable.timing != "baseline"
+            or variable.role not in ("site", "treatment")
+        ):
             continue
         labels = material.sample[variable.name]
         codes = pd.factorize(labels)[0]

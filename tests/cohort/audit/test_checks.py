@@ -10,7 +10,7 @@ from pipeline.cohort.audit.missingness import joint_missingness, missingness_by_
 from pipeline.cohort.audit.ranges import missing_codes
 from pipeline.cohort.dictionary import Dictionary, Variable
 from pipeline.config import Audit
-from tests.cohort.audit.clean import FULL, OUTCOMES, clean_cohort
+from tests.cohort.audit.clean import FULL, OUTCOMES, clean_cohort, generated_cohort
 from tests.cohort.audit.power import audit
 
 
@@ -96,6 +96,14 @@ def test_a_tenth_without_platelets_is_told(clean):
     low = clean["platelets"].mask(np.arange(len(clean)) == 5, 2)  # others come near the floor
     (finding,) = found(clean.assign(platelets=low.mask(rows, 0)), "missing_codes")
     assert (finding["column"], finding["severity"]) == ("platelets", "warning")
+
+
+def test_years_chosen_by_outcome_are_told():
+    cohort = generated_cohort(400, 50)[0]
+    assert found(cohort, "group_equals_outcome") == []
+    late = np.where(cohort["crs_grade"] >= 2, 2024, 2019)
+    (finding,) = found(cohort.assign(infusion_year=late), "group_equals_outcome")
+    assert (finding["column"], finding["severity"]) == ("infusion_year", "error")
 
 
 def test_rounding_to_tens_is_preference_and_not_loss(clean):
