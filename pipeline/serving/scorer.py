@@ -27,6 +27,8 @@ from pipeline.serving.verdict import Verdict
 
 ABSTAINED = "no risk: "
 _FEW = 8
+# What pandas calls "str"; stated, because an empty list says nothing of its type.
+_STR = pd.StringDtype(na_value=np.nan)
 
 
 class Scorer:
@@ -49,6 +51,7 @@ class Scorer:
         self._model = Compiled(artifact)
         self._rules = Rules(artifact, self._encoder)
         self.inputs = {v.name: v.unit or v.kind for v in artifact.dictionary}
+        self._statuses = _text(["ok", "abstain"])
         self._reader = RecordReader(artifact.dictionary, self._encoder, artifact.facts)
 
     def score(
@@ -147,8 +150,7 @@ class Scorer:
             ):
                 columns[name] = np.where(abstains, np.nan, found[:, k])
             columns[f"prior_{outcome}"] = risks.prior[:, k]
-        # The type is stated, because an empty list says nothing of it.
-        columns["status"] = _text(["ok", "abstain"]).take(abstains.astype(int))
+        columns["status"] = self._statuses.take(abstains.astype(int))
         patterns, pattern = verdict.patterns()
         notes = [[ABSTAINED + why for why in because] + told for because, told in patterns]
         written = [json.dumps(sentences, ensure_ascii=False) for sentences in notes]
@@ -257,4 +259,4 @@ def _named(names: tuple[str, ...], found: list[float], abstains: bool) -> dict[s
 
 
 def _text(values: Any) -> Any:
-    return pd.array(values, dtype="str")
+    return pd.array(values, dtype=_STR)

@@ -55,6 +55,8 @@ class Verdict:
 
     def patterns(self) -> tuple[list[tuple[list[str], list[str]]], np.ndarray]:
         """Return the distinct ``because`` and ``warnings``, and which of them each patient has."""
+        if self._n == 1:
+            return [(self.because[0], self.warnings[0])], np.zeros(1, dtype=np.int64)
         said = [*self._because, *self._warnings]
         pattern, first = np.zeros(self._n, dtype=np.int64), np.arange(min(self._n, 1))
         for at in range(0, len(said), _BITS):
