@@ -87,7 +87,8 @@ def definition(
         "subgroups_not_in_cohort": absent,
         "net_benefit_classification": (
             "what an alert at each threshold of the decision curve would mean; null where one of "
-            f"the four cells of alert by outcome holds fewer than {settings.minimum_cell} patients"
+            f"the four cells of alert by outcome holds fewer than {settings.minimum_cell} "
+            "patients; whole per cent, or the few between neighbouring thresholds could be counted"
         ),
         "clipped": f"risks nearer to 0 or 1 than {SMALLEST_RISK:g}, moved there for log-loss and "
         "calibration only; counted as patients, over all models",

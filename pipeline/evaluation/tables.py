@@ -106,6 +106,11 @@ def classification_bands(
         or the figure undefined, None stands.
     level : float
     minimum : int
+
+    Notes
+    -----
+    Shares are rounded to whole per cent and alerts to whole patients in 100. The grid is fine:
+    from all digits the few patients between two neighbouring thresholds could be counted.
     """
     nothing = {"estimate": None, "low": None, "high": None}
     bands: dict[str, dict[str, list[float | None]]] = {}
@@ -114,8 +119,13 @@ def classification_bands(
             summary(values[:, k], level) if cell >= minimum else nothing
             for k, cell in enumerate(smallest)
         ]
-        bands[name] = {end: [point[end] for point in points] for end in nothing}
+        digits = 0 if name == "alerts_per_100" else 2
+        bands[name] = {end: [_rounded(point[end], digits) for point in points] for end in nothing}
     return bands
+
+
+def _rounded(value: float | None, digits: int) -> float | None:
+    return None if value is None else round(value, digits)
 
 
 def band(values: np.ndarray, level: float) -> dict[str, list[float]]:
