@@ -25,6 +25,13 @@ from pipeline.card.transport import transport_facts
 from pipeline.config import Config
 
 FORMAT = 1
+# Each of the published scores is a single number: what it is not told must be said.
+COMPARATORS = (
+    "Therapy alone and each published score are fitted to the outcome in the same training "
+    "patients as the model. The scores do not know the therapy, so against them the figures over "
+    "all therapies together flatter the model: compare within therapy. CAR-HEMATOTOX was made for "
+    "blood counts after CAR-T cells, not for CRS."
+)
 
 
 def collect(
@@ -191,6 +198,7 @@ def _performance(
     }
     return {
         "definition": dict(evaluation["definition"]),
+        "comparators": COMPARATORS,
         "measures": {
             key: {"label": m.label, "digits": m.digits, "reading": m.reading}
             for key, m in MEASURES.items()

@@ -43,7 +43,11 @@ MEASURES = {
         "Calibration slope within therapy", 3, "the same among patients on one therapy; ideal 1"
     ),
     "observed_expected": Measure("Observed / expected", 3, "ideal 1"),
-    "ici": Measure("Integrated calibration index", 4, "mean distance from the curve; ideal 0"),
+    "ici": Measure(
+        "Integrated calibration index",
+        4,
+        "mean distance from the curve; ideal 0; resampling inflates it, so its interval lies high",
+    ),
     "e50": Measure("E50", 4, "median distance from the curve"),
     "e90": Measure("E90", 4, "90th percentile of that distance"),
     "sensitivity": Measure("Sensitivity", 3, "events that raise an alert"),

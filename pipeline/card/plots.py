@@ -88,7 +88,7 @@ def _calibration(plot: Mapping[str, str], own: Mapping[str, Any]) -> Drawing:
 
 
 def _decision(plot: Mapping[str, str], own: Mapping[str, Any]) -> Drawing:
-    drawing = Drawing(plot["name"], plot["title"], plot["alt"], 424, 372)
+    drawing = Drawing(plot["name"], plot["title"], plot["alt"], 440, 372)
     benefit = own["net_benefit"]
     upto = shown_thresholds(benefit)
     at = benefit["thresholds"][:upto]
