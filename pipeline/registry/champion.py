@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+import time
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ from pipeline.runner import file_digest
 
 # On a version: which one was champion before it.
 BEFORE = "champion_before"
+_ATTEMPTS = 5
 
 
 def make_champion(client: Any, model_name: str, version: str) -> str | None:
@@ -24,8 +27,26 @@ def make_champion(client: Any, model_name: str, version: str) -> str | None:
     before = None if before is None else str(before)
     if before is not None and before != version:
         client.set_model_version_tag(model_name, version, BEFORE, before)
-    client.set_registered_model_alias(model_name, CHAMPION, version)
+    set_alias(client, model_name, CHAMPION, version)
     return before
+
+
+def set_alias(client: Any, model_name: str, alias: str, version: str) -> None:
+    """Move an alias, again where another process moved it at the same moment.
+
+    MLflow reads the alias and then inserts it: of two processes that find none, a database
+    refuses the second.
+    """
+    from mlflow.exceptions import MlflowException
+
+    for left in reversed(range(_ATTEMPTS)):
+        try:
+            client.set_registered_model_alias(model_name, alias, version)
+            return
+        except MlflowException:
+            if not left:
+                raise
+            time.sleep(random.uniform(0.05, 0.5))
 
 
 def roll_back(uri: str, model_name: str) -> str:
@@ -54,7 +75,7 @@ def roll_back(uri: str, model_name: str) -> str:
                 mend="name a version: python -m pipeline promote --challenger VERSION",
             )
         find_version(client, model_name, before)
-        client.set_registered_model_alias(model_name, CHAMPION, before)
+        set_alias(client, model_name, CHAMPION, before)
     return f"{model_name} version {before} is champion again, in place of version {now.version}."
 
 

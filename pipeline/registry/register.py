@@ -9,7 +9,7 @@ from typing import Any
 
 from pipeline.model.artifact import Artifact
 from pipeline.model.example import example_record
-from pipeline.registry.champion import make_champion
+from pipeline.registry.champion import make_champion, set_alias
 from pipeline.registry.client import mlflow_at
 from pipeline.registry.incumbent import CHAMPION, why_champion_stays
 
@@ -112,7 +112,7 @@ def register(entry: Entry, artifact: Artifact, uri: str, artifacts_folder: Path)
             client.set_model_version_tag(entry.model_name, found, key, value)
         stays = why_champion_stays(client, entry.model_name, entry.tags) if entry.champion else None
         aliases = [CHALLENGER, CHAMPION] if entry.champion and not stays else [CHALLENGER]
-        client.set_registered_model_alias(entry.model_name, CHALLENGER, found)
+        set_alias(client, entry.model_name, CHALLENGER, found)
         if CHAMPION in aliases:
             make_champion(client, entry.model_name, found)
     return {

@@ -96,10 +96,11 @@ def test_learners_do_not_depend_on_the_order_of_training_patients(artifact, coho
         coded = is_coded(Z[rows])
         offset = choose_prior(y[rows], published[rows, 1]).log_odds(published[rows, 1])
         found = []
-        for settings, penalty in ((default.config.model.ridge, 100.0),
-                                  (default.config.model.elastic_net, 20.0)):  # fmt: skip
-            learner = fit_linear(filled, coded, y[rows], offset, penalty, settings)
-            found.append(learner.margin(filled))
+        for learner, penalty in (("ridge", 100.0), ("elastic_net", 20.0)):
+            settings = getattr(default.config.model, learner)
+            settings = settings.model_copy(update={"penalties": [penalty]})
+            fitted = fit_linear(filled, coded, y[rows, None], offset[:, None], np.ones(1), settings)
+            found.append(fitted.margin(filled))
         belief = np.full(Z.shape[1], 0.18)
         found.append(fit_uncertainty(filled, coded, np.full(len(rows), 0.3), belief).sd(filled))
         return np.array(found)

@@ -21,7 +21,9 @@ try:
 except pipeline.errors.InputError as error:
     foreign = str(error)
 record = pd.DataFrame({"therapy": ["teclistamab"] * 2, "age": [60, 7], "ldh": [250, 9]})
-record = record.assign(crp=4, ferritin=300, platelets=180, hemoglobin=12)
+record = record.assign(
+    crp=4, ferritin=300, platelets=180, hemoglobin=12, tumour_burden=50, d_dimer=1, albumin=4
+)
 print(json.dumps({
     "code": pipeline.__file__,
     "imported": sorted({name.split(".")[0] for name in sys.modules}),
