@@ -21,7 +21,7 @@ def fit_recalibration(
     offset : ndarray, shape (n,)
         Prior log-odds.
     F : ndarray, shape (n, m)
-        Out-of-fold deviations in log-odds: the head's own, and those it borrows from.
+        Out-of-fold deviations in log-odds, by learner or by modality.
         Without columns the intercept alone is fitted.
     intercept_sd : float
         Normal belief ``a ~ N(0, intercept_sd)``.

@@ -9,7 +9,8 @@ from pipeline.benchmark.settings import Benchmark
 from pipeline.config_file import read_config
 
 SETTINGS = Benchmark(
-    results="results", seed=1, folds=2, repeats=1, bootstrap=100, interval_level=0.95,
+    results="results", timed="any.yaml", seed=1, folds=2, repeats=1, bootstrap=100,
+    interval_level=0.95,
     processes=1, calibration_folds=3, flaml_seconds=1, autogluon_seconds=10,
     procedures=["ours"], tables={"any": {"config": "any.yaml"}}, file="settings.yaml",
 )  # fmt: skip
