@@ -19,6 +19,8 @@ axe_core = pytest.importorskip("axe_core_python", reason="axe-core-python is not
 
 WIDTHS = (360, 768, 1280)
 OPEN_ALL = "document.querySelectorAll('details').forEach(function (d) { d.open = true; })"
+# Milliseconds for a page to load: a busy machine is no fault of the card.
+PATIENCE = 180_000
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +48,7 @@ def card(tmp_path_factory) -> SimpleNamespace:
 @pytest.mark.parametrize("which", ["whole", "tiny"])
 def test_axe_finds_nothing_serious(browser, card, scheme, which):
     page = browser.new_page(color_scheme=scheme)
-    page.goto(getattr(card, which).as_uri())
+    page.goto(getattr(card, which).as_uri(), timeout=PATIENCE)
     page.evaluate(OPEN_ALL)
     page.evaluate((Path(axe_core.__file__).parent / "axe.min.js").read_text(encoding="utf-8"))
     for width in WIDTHS:
@@ -60,7 +62,7 @@ def test_axe_finds_nothing_serious(browser, card, scheme, which):
 
 def test_everything_is_reached_by_keyboard_and_its_focus_is_seen(browser, card):
     page = browser.new_page(viewport={"width": 360, "height": 900})
-    page.goto(card.whole.as_uri())
+    page.goto(card.whole.as_uri(), timeout=PATIENCE)
     wanted = page.evaluate("""() => {
       const all = document.querySelectorAll("a[href], summary, button, input, select, .scroll");
       const seen = Array.from(all).filter((e) => e.checkVisibility() &&
@@ -88,7 +90,7 @@ def test_everything_is_reached_by_keyboard_and_its_focus_is_seen(browser, card):
 
 def test_the_skip_link_leads_past_the_first_screen(browser, card):
     page = browser.new_page()
-    page.goto(card.whole.as_uri())
+    page.goto(card.whole.as_uri(), timeout=PATIENCE)
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.className") == "skip"
     page.keyboard.press("Enter")
@@ -98,7 +100,7 @@ def test_the_skip_link_leads_past_the_first_screen(browser, card):
 
 def test_a_group_is_compared_by_keyboard(browser, card):
     page = browser.new_page(viewport={"width": 1280, "height": 900})
-    page.goto(card.whole.as_uri())
+    page.goto(card.whole.as_uri(), timeout=PATIENCE)
     page.focus("#group")
     page.keyboard.press("ArrowDown")
     shown = {
@@ -122,7 +124,7 @@ def test_it_reads_in_full_where_a_frame_allows_no_script(browser, card):
     page.on("requestfailed", lambda request: refused.append(request.url))
     source = escape(card.whole.read_text(encoding="utf-8"))
     frame.write_text(f'<iframe sandbox="" style="width:1000px;height:800px" srcdoc="{source}">')
-    page.goto(frame.as_uri())
+    page.goto(frame.as_uri(), timeout=PATIENCE)
     inner = page.frames[1]
     assert not inner.locator(".slider").first.is_visible()
     assert not inner.locator(".chooser").first.is_visible()
