@@ -172,7 +172,8 @@ def _number(given: object, fault: Callable[[str], InputError]) -> float:
             if "_" not in text:
                 return float(text)
         except ValueError:
-            pass
+            # Python's own message repeats the text, which is a patient's value.
+            raise fault("holds text") from None
         raise fault("holds text")
     if given is None:
         return float("nan")
