@@ -63,9 +63,23 @@ MEASURES = {
     "mean_width": Measure("Mean width of the interval", 3, "on the scale of risk"),
     "regret": Measure("Regret", 4, "log-loss above that of the true risk"),
     "mean_absolute_error": Measure("Mean absolute error", 4, "distance to the true risk"),
-    "auroc_below_oracle": Measure("AUROC below the oracle's", 3, "what is left to find"),
+    "auroc_below_oracle": Measure(
+        "AUROC below the oracle's, outcomes as drawn", 3, "what is left to find"
+    ),
     "auroc_within_therapy_below_oracle": Measure(
-        "AUROC within therapy below the oracle's", 3, "what is left to find"
+        "AUROC within therapy below the oracle's, outcomes as drawn", 3, "what is left to find"
+    ),
+    "expected_auroc": Measure("AUROC, mean over outcomes", 3, "free of the outcomes' chance"),
+    "expected_auroc_within_therapy": Measure(
+        "AUROC within therapy, mean over outcomes", 3, "free of the outcomes' chance"
+    ),
+    "expected_auroc_below_oracle": Measure(
+        "AUROC below the oracle's, mean over outcomes", 3, "what is left to find, without chance"
+    ),
+    "expected_auroc_within_therapy_below_oracle": Measure(
+        "AUROC within therapy below the oracle's, mean over outcomes",
+        3,
+        "what is left to find, without chance",
     ),
 }
 

@@ -165,6 +165,7 @@ def _truth(found: Mapping[str, Any] | None) -> Any:
             name: {key: figure(value) for key, value in figures.items()}
             for name, figures in _in_order(found["models"]).items()
         },
+        "calibration": {key: figure(value) for key, value in found["calibration"].items()},
         "interval": unknown("no interval was evaluated")
         if found.get("interval") is None
         else {key: figure(value) for key, value in found["interval"].items()},

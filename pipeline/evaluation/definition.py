@@ -90,6 +90,11 @@ def definition(
             f"the four cells of alert by outcome holds fewer than {settings.minimum_cell} "
             "patients; whole per cent, or the few between neighbouring thresholds could be counted"
         ),
+        "truth": (
+            "outcomes as drawn: those that this cohort happened to have; mean over outcomes: every "
+            "pair of patients i, j counted p_i (1 - p_j) times by their true risks p, as if each "
+            "patient's outcome were drawn over and over"
+        ),
         "clipped": f"risks nearer to 0 or 1 than {SMALLEST_RISK:g}, moved there for log-loss and "
         "calibration only; counted as patients, over all models",
         "suppression": f"counts under {settings.minimum_cell}, and what would reveal them, "

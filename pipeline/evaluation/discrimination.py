@@ -43,33 +43,34 @@ def concordance_within(
     ndarray, shape (B,)
         NaN where no stratum holds both classes.
     """
+    return _ratio(*_pairs(observed, risk, strata, weights))
+
+
+def expected_concordance(
+    truth: np.ndarray, risk: np.ndarray, strata: np.ndarray, weights: np.ndarray
+) -> np.ndarray:
+    """Return `concordance_within` with the outcomes' chance averaged out, from true risks.
+
+    A patient of true risk p has the event in a share p of the cohorts that might have been, so
+    each pair of patients i, j of one stratum counts p_i (1 - p_j) times for i having the event
+    and j not: expected concordant pairs over expected pairs.
+
+    Parameters
+    ----------
+    truth : ndarray, shape (n,)
+        True risk of each patient.
+    risk, strata, weights
+        As in `concordance_within`.
+
+    Returns
+    -------
+    ndarray, shape (B,)
+    """
+    concordant, pairs = _pairs(truth, risk, strata, weights)
+    # No patient is its own pair, nor those drawn twice: each was counted as a tie, half.
     known = strata >= 0
-    if not known.all():
-        observed, risk, strata = observed[known], risk[known], strata[known]
-        weights = weights[:, known]
-    if not len(risk):
-        return np.full(len(weights), np.nan)
-    order = np.lexsort((-risk, strata))
-    risk, strata = risk[order], strata[order]
-    events, others = _sorted_weights(observed, weights, order)
-
-    new_stratum = np.diff(strata, prepend=strata[0] - 1) != 0
-    tied_from = np.flatnonzero(new_stratum | (np.diff(risk, prepend=np.inf) != 0))
-    events, others = _tied_sums(events, tied_from), _tied_sums(others, tied_from)
-    first = np.flatnonzero(new_stratum[tied_from])
-
-    before = np.cumsum(events, axis=1)
-    total = before[:, -1].copy()
-    before -= events
-    at_start = before[:, first]
-    stratum_others = np.add.reduceat(others, first, axis=1)
-    stratum_events = np.diff(np.column_stack([at_start, total]), axis=1)
-
-    events *= 0.5
-    before += events
-    concordant = np.einsum("bg,bg->b", others, before)
-    concordant -= np.einsum("bs,bs->b", stratum_others, at_start)
-    return _ratio(concordant, np.einsum("bs,bs->b", stratum_others, stratum_events))
+    own = weights[:, known] ** 2 @ (truth * (1 - truth))[known]
+    return _ratio(concordant - 0.5 * own, pairs - own)
 
 
 def average_precision(observed: np.ndarray, risk: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -90,6 +91,39 @@ def average_precision(observed: np.ndarray, risk: np.ndarray, weights: np.ndarra
     np.maximum(alerts, 1e-300, out=alerts)
     found /= alerts
     return _ratio(np.einsum("bg,bg->b", events, found), total)
+
+
+def _pairs(
+    observed: np.ndarray, risk: np.ndarray, strata: np.ndarray, weights: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Concordant pairs, ties counted half, and all pairs of one stratum, under each weighting."""
+    known = strata >= 0
+    if not known.all():
+        observed, risk, strata = observed[known], risk[known], strata[known]
+        weights = weights[:, known]
+    if not len(risk):
+        return np.zeros(len(weights)), np.zeros(len(weights))
+    order = np.lexsort((-risk, strata))
+    risk, strata = risk[order], strata[order]
+    events, others = _sorted_weights(observed, weights, order)
+
+    new_stratum = np.diff(strata, prepend=strata[0] - 1) != 0
+    tied_from = np.flatnonzero(new_stratum | (np.diff(risk, prepend=np.inf) != 0))
+    events, others = _tied_sums(events, tied_from), _tied_sums(others, tied_from)
+    first = np.flatnonzero(new_stratum[tied_from])
+
+    before = np.cumsum(events, axis=1)
+    total = before[:, -1].copy()
+    before -= events
+    at_start = before[:, first]
+    stratum_others = np.add.reduceat(others, first, axis=1)
+    stratum_events = np.diff(np.column_stack([at_start, total]), axis=1)
+
+    events *= 0.5
+    before += events
+    concordant = np.einsum("bg,bg->b", others, before)
+    concordant -= np.einsum("bs,bs->b", stratum_others, at_start)
+    return concordant, np.einsum("bs,bs->b", stratum_others, stratum_events)
 
 
 def _sorted_weights(

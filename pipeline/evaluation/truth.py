@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from pipeline.evaluation.calibration import calibration_intercept, calibration_slope
-from pipeline.evaluation.discrimination import auroc, concordance_within
+from pipeline.evaluation.discrimination import auroc, concordance_within, expected_concordance
 from pipeline.evaluation.overall import clipped, log_loss, weighted_mean
 
 
@@ -61,6 +61,34 @@ def distance_to_truth(
     return {
         "regret": weighted_mean(loss - entropy, weights),
         "mean_absolute_error": weighted_mean(np.abs(risks - truth).mean(axis=0), weights),
+    }
+
+
+def expected_discrimination(
+    truth: np.ndarray, risks: np.ndarray, strata: np.ndarray | None, weights: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Return the AUROCs that the risks would show on average over the outcomes' chance.
+
+    The patients and their true risks are these; their outcomes are not. With few events the
+    AUROC of the outcomes that happened strays from this by far more than models differ.
+
+    Shapes as in `distance_to_truth`; averaged over repeats.
+
+    Returns
+    -------
+    dict of ndarray, shape (B,)
+        ``expected_auroc``, ``expected_auroc_within_therapy`` (NaN without strata).
+    """
+    everyone = np.zeros(len(truth), dtype=int)
+
+    def over_repeats(codes: np.ndarray | None) -> np.ndarray:
+        if codes is None:
+            return np.full(len(weights), np.nan)
+        return np.mean([expected_concordance(truth, r, codes, weights) for r in risks], axis=0)
+
+    return {
+        "expected_auroc": over_repeats(everyone),
+        "expected_auroc_within_therapy": over_repeats(strata),
     }
 
 

@@ -15,6 +15,7 @@ from pipeline.evaluation.truth import (
     calibration_to_truth,
     coverage_by_therapy,
     distance_to_truth,
+    expected_discrimination,
     interval_coverage,
     oracle,
 )
@@ -33,10 +34,12 @@ def truth_measures(
     """
     measures: dict[str, Callable[[np.ndarray], Replicates]] = {
         "oracle": partial(oracle, data.observed, truth, strata),
+        "expected.oracle": partial(expected_discrimination, truth, truth[None, :], strata),
         "calibration_to_truth": partial(calibration_to_truth, truth, data.risks["model"]),
     }
     for name, risk in data.risks.items():
         measures[f"truth.{name}"] = partial(distance_to_truth, truth, risk)
+        measures[f"expected.{name}"] = partial(expected_discrimination, truth, risk, strata)
     for level, (low, high) in data.intervals.items():
         measures[f"coverage.{level}"] = partial(interval_coverage, truth, low, high)
         if strata is not None:
@@ -70,20 +73,29 @@ def truth_table(
     Returns
     -------
     dict
-        ``oracle``, ``models``, ``calibration``; ``interval``: coverage and width of the
+        ``oracle`` and ``models``: AUROCs and what a model lacks of the oracle's, each for the
+        outcomes that were drawn and, as ``expected_``, averaged over what might have been
+        drawn; ``calibration``; ``interval``: coverage and width of the
         interval that is served; and ``coverage``: the same by nominal level, with the therapy
         in which the interval holds the true risk least often, its patients and its coverage.
     """
+    of_oracle = drawn["oracle"] | drawn["expected.oracle"]
     below = {
         name: {
-            k: drawn["oracle"][k] - drawn[f"models.{name}"][k]
-            for k in ("auroc", "auroc_within_therapy")
+            figure: of_oracle[figure] - own[figure]
+            for figure in (
+                "expected_auroc_within_therapy",
+                "auroc_within_therapy",
+                "expected_auroc",
+                "auroc",
+            )
         }
         for name in models
+        for own in [drawn[f"models.{name}"] | drawn[f"expected.{name}"]]
     }
     intervals = [key.removeprefix("coverage.") for key in drawn if key.startswith("coverage.")]
     return {
-        "oracle": summaries(drawn["oracle"], level, UNDEFINED),
+        "oracle": summaries(of_oracle, level, UNDEFINED),
         "models": {
             name: {
                 **summaries(drawn[f"truth.{name}"], level, UNDEFINED),

@@ -8,6 +8,7 @@ from pipeline.evaluation.truth import (
     calibration_to_truth,
     coverage_by_therapy,
     distance_to_truth,
+    expected_discrimination,
     interval_coverage,
     oracle,
 )
@@ -46,6 +47,47 @@ def test_the_oracles_auroc_is_that_of_the_true_risks(truth):
     found = oracle(observed, truth, None, ONES)
     assert found["auroc"][0] == pytest.approx(roc_auc_score(observed, truth))
     assert np.isnan(found["auroc_within_therapy"][0])
+
+
+def test_expected_aurocs_count_every_pair_by_the_chance_of_its_outcomes():
+    rng = np.random.default_rng(3)
+    truth, risks = rng.random(40), np.round(rng.random((2, 40)), 1)  # with ties
+    strata, weights = rng.integers(-1, 3, 40), rng.integers(0, 3, (4, 40)).astype(float)
+    found = expected_discrimination(truth, risks, strata, weights)
+    for name, codes in (
+        ("expected_auroc", np.zeros(40)),
+        ("expected_auroc_within_therapy", strata),
+    ):
+        for w, value in zip(weights, found[name], strict=True):
+            shares = []
+            for risk in risks:
+                concordant = pairs = 0.0
+                for i in range(40):
+                    for j in range(40):
+                        if i != j and codes[i] == codes[j] >= 0:
+                            weight = w[i] * w[j] * truth[i] * (1 - truth[j])
+                            pairs += weight
+                            concordant += weight * ((risk[i] > risk[j]) + (risk[i] == risk[j]) / 2)
+                shares.append(concordant / pairs)
+            assert value == pytest.approx(np.mean(shares))
+
+
+def test_the_expected_auroc_is_the_mean_over_outcomes_that_might_have_been(truth):
+    rng = np.random.default_rng(4)
+    risk = np.clip(truth + rng.normal(0, 0.1, size=500), 0, 1)
+    drawn = [roc_auc_score(rng.random(500) < truth, risk) for _ in range(400)]
+    found = expected_discrimination(truth, risk[None, :], None, ONES)
+    margin = 4 * np.std(drawn) / np.sqrt(400)
+    assert found["expected_auroc"][0] == pytest.approx(np.mean(drawn), abs=margin)
+    assert np.isnan(found["expected_auroc_within_therapy"][0])
+
+
+def test_no_risks_rank_better_on_average_than_the_true_ones(truth):
+    rng = np.random.default_rng(5)
+    best = expected_discrimination(truth, truth[None, :], None, ONES)["expected_auroc"][0]
+    other = expected_discrimination(truth, rng.random((20, 500)), None, ONES)
+    near = expected_discrimination(truth, truth + rng.normal(0, 0.01, (20, 500)), None, ONES)
+    assert best > near["expected_auroc"][0] > other["expected_auroc"][0]
 
 
 def test_coverage_counts_intervals_that_hold_the_truth():
