@@ -11,6 +11,7 @@ import pandas as pd
 from pipeline.errors import InputError
 from pipeline.model.artifact import read_artifact
 from pipeline.serving.scorer import Scorer
+from pipeline.serving.scoring_server import guard_scoring_server
 
 
 class CrsRiskModel(mlflow.pyfunc.PythonModel):
@@ -19,6 +20,7 @@ class CrsRiskModel(mlflow.pyfunc.PythonModel):
     def load_context(self, context: Any) -> None:
         """Load the text artifact that lies beside the model."""
         self.scorer = Scorer(read_artifact(Path(context.artifacts["model"])))
+        guard_scoring_server(list(self.scorer.inputs))
 
     def predict(
         self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None
@@ -29,8 +31,8 @@ class CrsRiskModel(mlflow.pyfunc.PythonModel):
         ------
         InputError
             Where none of the model's columns is there: MLflow drops the others, and with the
-            last column it drops the rows. What else goes wrong is told by its kind alone: the
-            scoring server answers with the error's text, which must hold no patient's value.
+            last column it drops the rows. What else goes wrong is told by its kind alone: who
+            calls may print or log the error's text, which must hold no patient's value.
         """
         if not len(model_input.columns):
             raise InputError(
