@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from pipeline.evaluation.bootstrap import summary, weight_blocks
+from pipeline.evaluation.bootstrap import replicates as replicates_of
+from pipeline.evaluation.bootstrap import summaries, summary, weight_blocks
 from pipeline.evaluation.overall import clipped
 from pipeline.evaluation.performance import RANKING, UNDEFINED, performance
 
@@ -34,20 +36,16 @@ def figures(
     folds : ndarray of int, shape (repeats, n)
         Risks that are constant within folds rank nobody: they have no AUROC and no slope.
     """
-    drawn: dict[str, list[np.ndarray]] = {name: [] for name in SHOWN}
-    for weights in weight_blocks(len(observed), replicates, seed):
-        found = performance(observed, risks, None, weights)
-        for name in SHOWN:
-            drawn[name].append(found[name])
+    measure = partial(performance, observed, risks, None, figures=SHOWN)
+    drawn = replicates_of({"figures": measure}, len(observed), replicates, seed)["figures"]
     constant = all(
         np.ptp(risk[fold == f]) < 1e-12
         for risk, fold in zip(risks, folds, strict=True)
         for f in np.unique(fold)
     )
-    values = {name: np.concatenate(parts) for name, parts in drawn.items()}
     if constant:
-        values |= {k: np.full(1 + replicates, np.nan) for k in RANKING if k in values}
-    return {k: summary(v, level, UNDEFINED.get(k, "undefined here")) for k, v in values.items()}
+        drawn |= {k: np.full(1 + replicates, np.nan) for k in RANKING if k in drawn}
+    return summaries(drawn, level, UNDEFINED)
 
 
 def losses(observed: np.ndarray, risks: np.ndarray) -> dict[str, np.ndarray]:

@@ -46,7 +46,7 @@ MEASURES = {
     "ici": Measure(
         "Integrated calibration index",
         4,
-        "mean distance from the curve; ideal 0; resampling inflates it, so its interval lies high",
+        "mean distance from the curve; chance raises it: good where the interval starts at 0",
     ),
     "e50": Measure("E50", 4, "median distance from the curve"),
     "e90": Measure("E90", 4, "90th percentile of that distance"),

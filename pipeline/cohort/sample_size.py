@@ -1,17 +1,104 @@
-"""Riley's minimum sample size for developing a risk model with a binary outcome."""
+"""Riley's minimum sample size for developing a risk model with a binary outcome, in full.
+
+The one place that says what is counted as a parameter: the audit, the learning stage and the
+card report the same number.
+"""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from scipy.special import expit, logit
 from scipy.stats import norm
+
+from pipeline.cohort.dictionary import Dictionary, Variable
+from pipeline.config import Audit, Predictors
 
 # Riley's defaults for the two criteria that are seldom changed.
 OPTIMISM = 0.05
 MARGIN_OF_ERROR = 0.05
+# What counts, in the words that stand beside the number.
+COUNTED = (
+    "one per numeric or binary variable that the model may use, levels minus one per categorical "
+    "one; scores and attributes of a therapy follow from variables already counted; splines and "
+    "trees would ask for more"
+)
+
+
+def candidate_variables(
+    dictionary: Dictionary, predictors: Predictors, therapy: str | None = None
+) -> list[Variable]:
+    """Return the variables that the config lets a model use.
+
+    Parameters
+    ----------
+    dictionary : Dictionary
+        Restricted to the cohort.
+    predictors : Predictors
+    therapy : str, optional
+        The variable that finds the therapy prior, which is used whatever ``predictors`` says.
+    """
+    return [
+        variable
+        for variable in dictionary
+        if variable.is_baseline_predictor
+        and (predictors.admit(variable.name) or variable.name == therapy)
+    ]
+
+
+def candidate_parameters(cohort: pd.DataFrame, variables: Iterable[Variable]) -> int:
+    """Count candidate predictor parameters as Riley does: before any selection.
+
+    A numeric or binary variable is one, a categorical one the number of its levels minus one,
+    one that does not vary none. Variables are counted, not the model's columns: a therapy's
+    attributes are sums of its products' indicators, and most scores are sums of logarithms
+    of variables that enter as logarithms, so that an unpenalised regression, of which the criteria
+    speak, has no coefficient left for them. Smooth terms and trees come on top; the penalties
+    that hold them back have no place in the criteria either. The count is a floor.
+
+    Parameters
+    ----------
+    cohort : DataFrame
+    variables : iterable of Variable
+        As `candidate_variables` returns them.
+    """
+    levels = [(v.kind, cohort[v.name].nunique()) for v in variables]
+    return sum(n - 1 if kind == "categorical" else 1 for kind, n in levels if n > 1)
+
+
+def against_riley(n: int, events: int, parameters: int, audit: Audit) -> dict[str, Any]:
+    """Return Riley's minimum for an outcome beside what the cohort has.
+
+    Parameters
+    ----------
+    n, events : int
+        Patients, and those with the event: neither none nor all.
+    parameters : int
+    audit : Audit
+        What the criteria assume and ask: ``expected_auroc`` and ``shrinkage``.
+
+    Returns
+    -------
+    dict
+        ``patients_needed``, ``events_needed``, ``criteria``, ``met``, ``expected_auroc``,
+        ``shrinkage`` and ``events_per_parameter``, of the smaller class, as the rule of thumb
+        has it.
+    """
+    parameters = max(1, parameters)
+    needed = riley_minimum(parameters, events / n, audit.expected_auroc, audit.shrinkage)
+    return {
+        "patients_needed": needed["n"],
+        "events_needed": needed["events"],
+        "criteria": needed["criteria"],
+        "met": n >= needed["n"],
+        "events_per_parameter": min(events, n - events) / parameters,
+        "expected_auroc": audit.expected_auroc,
+        "shrinkage": audit.shrinkage,
+    }
 
 
 def riley_minimum(

@@ -67,6 +67,10 @@ class Predictors(Section):
         default_factory=lambda: cast(list[ColumnCheck], list(get_args(ColumnCheck)))
     )
 
+    def admit(self, name: str) -> bool:
+        """Whether a variable, if it was known before infusion, may be a predictor."""
+        return name not in self.exclude and (self.include == "all" or name in self.include)
+
 
 class Trees(Section):
     """The small monotone LightGBM; leaves and number of trees by inner cross-validation."""

@@ -1,4 +1,4 @@
-"""Bootstrap of patients, or of whole sites, as weights; percentile intervals."""
+"""Bootstrap of patients, or of whole sites, as weights; intervals."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ LEAST_ROWS = 16
 # Replicates without an event, say, have no AUROC. Beyond this share of undefined replicates the
 # rest is a selection, and its percentiles are no interval.
 TOLERATED_UNDEFINED = 0.05
+# Under a distance's name with this ending: how far each replicate lies from the data.
+MOVED = "_moved"
 
 Replicates = dict[str, np.ndarray]
 
@@ -89,8 +91,22 @@ def weight_blocks(
 
 
 def summaries(values: Replicates, level: float, reasons: Mapping[str, str]) -> dict[str, Any]:
-    """Return `summary` of each figure, with the reason why it may be undefined."""
-    return {k: summary(v, level, reasons.get(k, "undefined here")) for k, v in values.items()}
+    """Return `summary` of each figure, with the reason why it may be undefined.
+
+    A figure that has another beside it, named with the ending `MOVED`, is a distance and gets
+    the interval of `around`.
+    """
+    found = {}
+    for name, drawn in values.items():
+        if name.endswith(MOVED):
+            continue
+        reason, moved = reasons.get(name, "undefined here"), values.get(f"{name}{MOVED}")
+        found[name] = (
+            summary(drawn, level, reason)
+            if moved is None
+            else around(float(drawn[0]), moved[1:], level, reason)
+        )
+    return found
 
 
 def summary(values: np.ndarray, level: float, reason: str = "undefined here") -> dict[str, Any]:
@@ -110,7 +126,40 @@ def summary(values: np.ndarray, level: float, reason: str = "undefined here") ->
     dict
         ``estimate``, ``low``, ``high``; what is undefined is None and ``reason`` says why.
     """
-    estimate, drawn = values[0], values[1:]
+
+    def percentiles(defined: np.ndarray) -> tuple[float, float]:
+        low, high = np.quantile(defined, [(1 - level) / 2, (1 + level) / 2])
+        return low, high
+
+    return _with_interval(values[0], values[1:], percentiles, reason)
+
+
+def around(estimate: float, moved: np.ndarray, level: float, reason: str) -> dict[str, Any]:
+    """Return a distance with an interval that holds it, and holds 0 where chance explains it.
+
+    Parameters
+    ----------
+    estimate : float
+        A distance, such as the ICI: at least 0.
+    moved : ndarray, shape (replicates,)
+        Distance of each replicate from the data; NaN where undefined.
+    level, reason
+        As in `summary`.
+    """
+
+    def ends(defined: np.ndarray) -> tuple[float, float]:
+        reach = np.quantile(defined, level)
+        return max(0.0, estimate - reach), estimate + reach
+
+    return _with_interval(estimate, moved, ends, reason)
+
+
+def _with_interval(
+    estimate: float,
+    drawn: np.ndarray,
+    ends: Callable[[np.ndarray], tuple[float, float]],
+    reason: str,
+) -> dict[str, Any]:
     if not np.isfinite(estimate):
         return {"estimate": None, "low": None, "high": None, "reason": reason}
     defined = drawn[np.isfinite(drawn)]
@@ -122,5 +171,5 @@ def summary(values: np.ndarray, level: float, reason: str = "undefined here") ->
             "high": None,
             "reason": f"undefined in {undefined} of {len(drawn)} bootstrap samples",
         }
-    low, high = np.quantile(defined, [(1 - level) / 2, (1 + level) / 2])
+    low, high = ends(defined)
     return {"estimate": float(estimate), "low": float(low), "high": float(high)}

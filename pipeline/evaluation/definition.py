@@ -48,7 +48,7 @@ def definition(
         "intervals": (
             f"{settings.interval_level:.0%} percentile bootstrap of the out-of-fold risks, "
             f"{settings.bootstrap} samples of {unit}, the same in every repeat and for every "
-            "model; refitting is not part of the interval"
+            "model (ici, e50, e90: see there); refitting is not part of the interval"
         ),
         "differences": "model minus comparator on the same samples; below 0 is better for "
         "log_loss and brier, above 0 for auroc",
@@ -70,8 +70,9 @@ def definition(
         "ici": (
             "mean distance (e50, e90: quantiles) of the risks from the flexible calibration "
             "curve, a logistic regression on a restricted cubic spline of the predicted log-odds; "
-            "chance alone raises them, in resamples twice, so that an interval may lie above a "
-            "small estimate"
+            "chance alone raises them. Interval: the estimate plus and minus the distance that "
+            "curves of resamples keep from the data's own, cut at 0; it holds 0 where chance alone "
+            "explains the estimate"
         ),
         "net_benefit": (
             "TP/n - FP/n * threshold / (1 - threshold), pooled out-of-fold risks; rounded to one "

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from pipeline.evaluation.bootstrap import MOVED
 from pipeline.evaluation.calibration import (
     calibration_intercept,
     calibration_slope,
@@ -57,8 +58,6 @@ FIGURES = (
     "e50",
     "e90",
 )
-
-
 # Those that read the flexible calibration curve.
 OF_CURVE = ("ici", "e50", "e90")
 
@@ -93,7 +92,8 @@ def performance(
     Returns
     -------
     dict of ndarray, shape (B,)
-        NaN where undefined in any repeat; with ``curve_at`` also ``curve``, shape (B, k).
+        NaN where undefined in any repeat; what the curve's distances have beside them, see
+        `curve_distances`; with ``curve_at`` also ``curve``, shape (B, k).
     """
     repeats = [_one_repeat(observed, risk, strata, weights, figures, curve_at) for risk in risks]
     return {name: np.mean([found[name] for found in repeats], axis=0) for name in repeats[0]}
@@ -127,10 +127,11 @@ def _one_repeat(
             )
     if curve_at is not None or any(name in OF_CURVE for name in figures):
         curve = flexible_curve(observed, risk, weights)
-        found |= curve_distances(curve, risk, weights)
+        found |= curve_distances(curve, risk)
         if curve_at is not None:
-            found["curve"] = curve(curve_at)
-    order = [*figures, *(["curve"] if curve_at is not None else [])]
+            found["curve"] = curve.in_replicates(curve_at)
+    moved = [f"{name}{MOVED}" for name in figures if name in OF_CURVE]
+    order = [*figures, *moved, *(["curve"] if curve_at is not None else [])]
     return {name: found[name] for name in order}
 
 

@@ -98,12 +98,6 @@ class FeaturePlan(BaseModel):
         return np.array(own, dtype=bool)
 
     @property
-    def parameters(self) -> int:
-        """Candidate parameters: one per source, levels minus one where its levels are coded."""
-        levels = [[c for c in self.columns if c.source == source] for source in self.sources]
-        return sum(max(1, len(columns) - 1) for columns in levels)
-
-    @property
     def sources(self) -> list[str]:
         """Sources of the columns, each once, in order."""
         return list(dict.fromkeys(column.source for column in self.columns))

@@ -16,6 +16,7 @@ import pandas as pd
 
 from pipeline.cohort.audit import audit_cohort
 from pipeline.cohort.dictionary import read_dictionary
+from pipeline.cohort.sample_size import candidate_variables
 from pipeline.config import Config
 from pipeline.errors import InputError
 from pipeline.evaluation.comparators import therapy_only
@@ -187,9 +188,11 @@ def _audited(frame: pd.DataFrame, config: Config, file: Path) -> Facts:
     if dictionary.id_name not in known:
         known.insert(0, dictionary.id_name, [f"row {i}" for i in range(1, len(known) + 1)])
     known = known.dropna(subset=[o.column for o in config.outcomes.values()])
+    restricted, prior = dictionary.restricted_to(known), config.therapy_prior
     found: Facts = audit_cohort(
-        known.reset_index(drop=True), dictionary.restricted_to(known), config.outcomes,
+        known.reset_index(drop=True), restricted, config.outcomes,
         config.primary_outcome, config.audit, {}, config.seed,
+        candidate_variables(restricted, config.predictors, prior.therapy if prior else None),
     )  # fmt: skip
     return found
 

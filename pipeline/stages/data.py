@@ -35,16 +35,19 @@ def ingest(job: Job) -> str:
 def audit(job: Job) -> str:
     """Look for faults in the cohort before anything is fitted, and say the gravest."""
     from pipeline.cohort.audit import audit_cohort
+    from pipeline.cohort.sample_size import candidate_variables
 
-    config = job.config
+    config, dictionary = job.config, dictionary_of(job)
+    prior = config.therapy_prior
     found = audit_cohort(
         cohort_of(job),
-        dictionary_of(job),
+        dictionary,
         config.outcomes,
         config.primary_outcome,
         config.audit,
         read_json(job.run / "ingest" / "ingest.json"),
         config.seed,
+        candidate_variables(dictionary, config.predictors, prior.therapy if prior else None),
     )
     write_json(job.out / "audit.json", found)
     summary = found["summary"]

@@ -124,6 +124,7 @@ def transport(job: Job) -> str:
 
 def learning(job: Job) -> str:
     """Say whether the cohort is large enough, and what more patients would bring."""
+    from pipeline.cohort.sample_size import candidate_parameters, candidate_variables
     from pipeline.evaluation.learning_curve import judge_learning
     from pipeline.evaluation.procedure import Procedure
 
@@ -139,12 +140,13 @@ def learning(job: Job) -> str:
         return values.to_numpy().reshape(-1, len(patients))
 
     group = config.evaluation.group
+    candidates = candidate_variables(dictionary, config.predictors, plan.therapy)
     found = judge_learning(
         procedure,
         wide(by_outcome[0], "fold"),
         np.stack([wide(rows, "model") for rows in by_outcome], axis=2),
         cohort[group].to_numpy() if group else None,
-        plan.parameters,
+        candidate_parameters(cohort, candidates),
         config.learning,
         config.evaluation,
         config.audit,

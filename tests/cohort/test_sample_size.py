@@ -1,11 +1,22 @@
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.special import expit, logit
 from scipy.stats import norm
 
-from pipeline.cohort.sample_size import cox_snell_r2, riley_criteria, riley_minimum
+from pipeline.cohort.audit import audit_cohort
+from pipeline.cohort.dictionary import Dictionary, Variable
+from pipeline.cohort.sample_size import (
+    against_riley,
+    candidate_parameters,
+    candidate_variables,
+    cox_snell_r2,
+    riley_criteria,
+    riley_minimum,
+)
+from pipeline.config import Audit, Outcome, Predictors
 
 
 @pytest.mark.parametrize(
@@ -120,3 +131,67 @@ def test_more_parameters_or_a_weaker_model_ask_for_more_patients():
 def test_arguments_outside_their_domain_are_named(arguments, named):
     with pytest.raises(ValueError, match=named):
         riley_minimum(*arguments)
+
+
+VARIABLES = Dictionary(
+    [
+        Variable(name="patient_id", label="Patient", role="id", kind="text", timing="baseline"),
+        Variable(name="age", label="Age", role="patient", kind="numeric", timing="baseline"),
+        Variable(name="ldh", label="LDH", role="lab", kind="numeric", timing="baseline"),
+        Variable(name="bulky", label="Bulk", role="disease", kind="binary", timing="baseline"),
+        Variable(name="one", label="Constant", role="lab", kind="numeric", timing="baseline"),
+        Variable(
+            name="therapy", label="Therapy", role="treatment", kind="categorical",
+            timing="baseline", levels=["a", "b", "c"],
+        ),
+        Variable(name="peak", label="Later", role="lab", kind="numeric", timing="post"),
+        Variable(name="grade", label="Grade", role="outcome", kind="numeric", timing="post"),
+    ]
+)  # fmt: skip
+
+
+def small_cohort(n=60):
+    k = np.arange(n)
+    return pd.DataFrame(
+        {
+            "patient_id": k.astype(str),
+            "age": 20.0 + k,
+            "ldh": np.where(k % 7 == 0, np.nan, 100.0 + k),
+            "bulky": (k % 2).astype(float),
+            "one": 1.0,
+            "therapy": np.array(["a", "b", "c"], dtype=object)[k % 3],
+            "peak": 5.0 * k,
+            "grade": (k % 4).astype(float),
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("predictors", "therapy", "count"),
+    [
+        ({}, None, 5),  # age, ldh, bulky, two of three therapies; what is constant or later: none
+        ({"exclude": ["age", "ldh"]}, None, 3),
+        ({"include": ["age"]}, None, 1),
+        ({"include": ["age"]}, "therapy", 3),  # the prior uses the therapy all the same
+    ],
+)
+def test_parameters_are_counted_by_hand(predictors, therapy, count):
+    candidates = candidate_variables(VARIABLES, Predictors(**predictors), therapy)
+    assert candidate_parameters(small_cohort(), candidates) == count
+
+
+def test_the_audit_counts_what_the_learning_stage_counts():
+    candidates = candidate_variables(VARIABLES, Predictors(exclude=["age"]))
+    cohort, outcomes = small_cohort(), {"ge2": Outcome(column="grade", at_least=2, label="CRS")}
+    findings = audit_cohort(cohort, VARIABLES, outcomes, "ge2", Audit(), {}, 1, candidates)
+    (finding,) = [f for f in findings["findings"] if f["check"] == "too_few_events"]
+    count = candidate_parameters(cohort, candidates)
+    assert finding["figure"]["parameters"] == count == 4
+    riley = against_riley(60, 30, count, Audit())
+    assert finding["figure"]["patients_needed"] == riley["patients_needed"]
+    assert f"{riley['patients_needed']:,} with" in finding["message"]
+
+
+def test_events_per_parameter_are_those_of_the_rarer_class():
+    assert against_riley(100, 80, 10, Audit())["events_per_parameter"] == pytest.approx(2.0)
+    assert against_riley(100, 20, 10, Audit())["events_per_parameter"] == pytest.approx(2.0)

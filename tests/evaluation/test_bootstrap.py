@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from pipeline.evaluation.bootstrap import BLOCK_SIZE, summary, weight_blocks
+from pipeline.evaluation.bootstrap import BLOCK_SIZE, around, summaries, summary, weight_blocks
 from pipeline.evaluation.discrimination import auroc
 from pipeline.evaluation.overall import weighted_mean
 
@@ -83,3 +83,19 @@ def test_few_undefined_replicates_are_left_out_and_many_void_the_interval(undefi
     assert (found["low"] is not None) == given
     if not given:
         assert found["reason"] == "undefined in 6 of 100 bootstrap samples"
+
+
+def test_a_distance_is_cut_at_zero_and_holds_its_estimate():
+    moved = np.linspace(0, 0.1, 101)
+    found = around(0.02, moved, 0.95, "")
+    assert found == {"estimate": 0.02, "low": 0.0, "high": pytest.approx(0.115)}
+    assert around(0.2, moved, 0.95, "")["low"] == pytest.approx(0.105)
+
+
+def test_a_figure_with_distances_beside_it_gets_its_interval_from_them():
+    drawn = {"ici": np.full(102, 0.02), "ici_moved": np.append(0, np.linspace(0, 0.1, 101))}
+    found = summaries(drawn, 0.95, {})
+    assert list(found) == ["ici"]
+    assert found["ici"]["high"] == pytest.approx(0.115)
+    drawn["ici_moved"][1:20] = np.nan
+    assert summaries(drawn, 0.95, {})["ici"]["reason"] == "undefined in 19 of 101 bootstrap samples"

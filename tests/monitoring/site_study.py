@@ -61,9 +61,8 @@ def at_site(at: World, seed: int, shift: float, strength: float) -> Result:
 
 
 def _ici(true: np.ndarray, risk: np.ndarray) -> float:
-    weights = np.ones((1, len(risk)))
-    curve = flexible_curve(true, risk, weights)
-    return float(curve_distances(curve, risk, weights)["ici"][0])
+    curve = flexible_curve(true, risk, np.ones((1, len(risk))))
+    return float(curve_distances(curve, risk)["ici"][0])
 
 
 def measure(sites: int, first: int = 0) -> dict[str, list[Result]]:

@@ -28,7 +28,7 @@ from pipeline.cohort.audit import (
 )
 from pipeline.cohort.audit.finding import Check, Finding
 from pipeline.cohort.audit.material import Material
-from pipeline.cohort.dictionary import Dictionary
+from pipeline.cohort.dictionary import Dictionary, Variable
 from pipeline.config import Audit, Outcome
 
 CHECKS: tuple[Check, ...] = (
@@ -90,6 +90,7 @@ def audit_cohort(
     settings: Audit,
     ingest_report: dict[str, Any],
     seed: int,
+    chosen: list[Variable] | None = None,
 ) -> dict[str, Any]:
     """Look for faults that would make a model learn the table instead of the patients.
 
@@ -109,6 +110,9 @@ def audit_cohort(
         What ingest counted; its ``variables`` tell how many values were dropped and why.
     seed : int
         Same data, settings and seed give the same findings.
+    chosen : list of Variable, optional
+        As `candidate_variables` returns them; by default every baseline predictor counts
+        towards the sample size.
 
     Returns
     -------
@@ -118,7 +122,9 @@ def audit_cohort(
         aggregated figures: no value and no id of a patient, and no count below the
         settings' ``minimum_cell`` that pairs a variable with an outcome.
     """
-    material = Material(cohort, dictionary, outcomes, primary, settings, ingest_report, seed)
+    material = Material(
+        cohort, dictionary, outcomes, primary, settings, ingest_report, seed, chosen
+    )
     findings = [finding for check in CHECKS for finding in check(material)]
     findings.sort(key=lambda finding: GRAVEST_FIRST[finding.severity])  # stable within
     severities = [finding.severity for finding in findings]

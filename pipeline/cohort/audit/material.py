@@ -41,6 +41,8 @@ class Material:
         What ingest counted.
     seed : int
         Of the random sample and of the permutations.
+    chosen : list of Variable, optional
+        Variables that the config lets a model use, where that is known.
     """
 
     cohort: pd.DataFrame
@@ -50,6 +52,7 @@ class Material:
     settings: Audit
     ingest_report: dict[str, Any]
     seed: int
+    chosen: list[Variable] | None = None
 
     def generator(self, stream: int) -> np.random.Generator:
         """Return a random generator of the check's own: no check disturbs another."""
@@ -59,6 +62,11 @@ class Material:
     def predictors(self) -> list[Variable]:
         """Variables that may become predictors."""
         return [v for v in self.dictionary if v.is_baseline_predictor]
+
+    @property
+    def candidates(self) -> list[Variable]:
+        """Variables that count towards the sample size: the chosen ones, or all predictors."""
+        return self.predictors if self.chosen is None else self.chosen
 
     @cached_property
     def numeric(self) -> list[Variable]:

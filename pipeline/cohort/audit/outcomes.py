@@ -9,7 +9,7 @@ import pandas as pd
 from pipeline.cohort.audit.finding import Finding, shown_if_large
 from pipeline.cohort.audit.material import Material
 from pipeline.cohort.dictionary import Variable
-from pipeline.cohort.sample_size import riley_minimum
+from pipeline.cohort.sample_size import against_riley, candidate_parameters
 
 # Grades of CRS run from 0 to 5 in every system.
 _GRADES = (0, 5)
@@ -111,21 +111,18 @@ def outcome_classes(material: Material) -> Iterator[Finding]:
 def too_few_events(material: Material) -> Iterator[Finding]:
     """Patients and events against Riley's minimum for the number of candidate parameters.
 
-    Parameters: one per numeric or binary variable, levels minus one per categorical one;
-    splines would ask for more. The expected AUROC and the shrinkage are settings. Below
-    the minimum a model may still be fitted, shrunk towards the therapy prior.
+    Counted as `candidate_parameters` does. The expected AUROC and the shrinkage are settings.
+    Below the minimum a model may still be fitted, shrunk towards the therapy prior.
     """
     settings = material.settings
-    parameters = max(1, _parameters(material))
+    parameters = candidate_parameters(material.cohort, material.candidates)
     for name, outcome in material.outcomes.items():
         known = material.cohort[outcome.column].dropna()
         events = int((known >= outcome.at_least).sum())
         if events in (0, len(known)):
             continue
-        needed = riley_minimum(
-            parameters, events / len(known), settings.expected_auroc, settings.shrinkage
-        )
-        if len(known) >= needed["n"]:
+        riley = against_riley(len(known), events, parameters, settings)
+        if riley["met"]:
             continue
         shown = shown_if_large(events, settings.minimum_cell)
         found = f"{shown:,}" if shown is not None else f"fewer than {settings.minimum_cell}"
@@ -133,8 +130,8 @@ def too_few_events(material: Material) -> Iterator[Finding]:
             "too_few_events",
             "warning",
             f"{len(known):,} patients with {found} events of '{name}' are too few for {parameters} "
-            f"candidate parameters: Riley's criteria ask for {needed['n']:,} with "
-            f"{needed['events']:,} events.",
+            f"candidate parameters: Riley's criteria ask for {riley['patients_needed']:,} with "
+            f"{riley['events_needed']:,} events.",
             "Name fewer predictors beforehand, or gather more patients; until then expect "
             "strong shrinkage.",
             outcome.column,
@@ -142,14 +139,9 @@ def too_few_events(material: Material) -> Iterator[Finding]:
             {
                 "patients": len(known),
                 "parameters": parameters,
-                "patients_needed": needed["n"],
-                "events_needed": needed["events"],
-                "expected_auroc": settings.expected_auroc,
-                "shrinkage": settings.shrinkage,
+                **{
+                    key: riley[key]
+                    for key in ("patients_needed", "events_needed", "expected_auroc", "shrinkage")
+                },
             },
         )
-
-
-def _parameters(material: Material) -> int:
-    levels = [(v.kind, material.cohort[v.name].nunique()) for v in material.predictors]
-    return sum(n - 1 if kind == "categorical" else 1 for kind, n in levels if n > 1)
