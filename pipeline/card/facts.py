@@ -164,7 +164,7 @@ def _verdict(config: Config, gate: Mapping[str, Any]) -> dict[str, Any]:
                 "label": config.outcomes[outcome].label
                 if outcome in config.outcomes
                 else "the run",
-                "sentence": sentence[:1].upper() + sentence[1:],
+                "sentence": _capital(sentence),
             }
         )
     failed = [reason for reason in reasons if not reason["passed"]]
@@ -178,7 +178,20 @@ def _verdict(config: Config, gate: Mapping[str, Any]) -> dict[str, Any]:
             else f"Refused by the registry's gate: {len(failed)} of {total} criteria are not met."
         ),
         "reasons": reasons,
+        "warnings": [
+            {key: warning[key] for key in ("outcome", "group", "n")}
+            | {
+                "label": config.outcomes[warning["outcome"]].label,
+                "figure": {key: warning["found"][key] for key in ("estimate", "low", "high")},
+                "sentence": _capital(warning["sentence"].removeprefix(f"{warning['outcome']}: ")),
+            }
+            for warning in gate["warnings"]
+        ],
     }
+
+
+def _capital(sentence: str) -> str:
+    return sentence[:1].upper() + sentence[1:]
 
 
 def _performance(

@@ -8,16 +8,13 @@ from typing import Any
 
 from pipeline.card.figures import figure, is_unknown, number, unknown, with_interval
 from pipeline.card.suppression import Guard
+from pipeline.evaluation.grouping import MODALITIES, named_group
 
 SHOWN = ("auroc_within_therapy", "auroc", "observed_expected", "calibration_intercept",
          "calibration_slope", "log_loss", "brier")  # fmt: skip
 # Figures of calibration with what they are where risks are right.
 _IDEAL = {"calibration_slope": 1.0, "observed_expected": 1.0}
 _NAMED = 3
-# Codes of the table of therapies in words.
-MODALITIES = {"car_t": "CAR-T cells", "tcr_t": "TCR-T cells", "til": "TIL",
-          "t_cell_engager": "T-cell engagers", "checkpoint_inhibitor": "checkpoint inhibitors",
-          "monoclonal_antibody": "monoclonal antibodies"}  # fmt: skip
 
 
 def subgroup_tables(found: Sequence[Mapping[str, Any]], guard: Guard) -> list[dict[str, Any]]:
@@ -33,7 +30,8 @@ def subgroup_tables(found: Sequence[Mapping[str, Any]], guard: Guard) -> list[di
     -------
     list of dict
         ``variable``, ``label`` and ``groups``: each with ``place`` (its number among all),
-        ``group``, ``n``, ``events``, ``figures``, and ``because`` where these are not given.
+        ``group``, ``n``, ``events``, ``figures``, ``differences`` from the therapy alone, and
+        ``because`` where these are not given.
     """
     places = count()
     return [
@@ -91,6 +89,10 @@ def _group(group: Mapping[str, Any], guard: Guard) -> dict[str, Any]:
         "n": guard.hidden() if group["n"] is None else group["n"],
         "events": guard.hidden() if group["events"] is None else group["events"],
         "figures": {key: figure(group["figures"].get(key)) for key in SHOWN},
+        "differences": {
+            name: {"log_loss": figure(part["log_loss"])}
+            for name, part in group.get("differences", {}).items()
+        },
     }
     return found | ({"because": str(group["reason"])} if group.get("reason") else {})
 
@@ -102,21 +104,11 @@ def _misled(judged: Sequence[tuple[str, Mapping[str, Any]]]) -> Iterator[dict[st
             if is_unknown(found) or found["low"] is None or found["low"] <= ideal <= found["high"]:
                 continue
             yield {
-                "group": _named(label, group["group"]),
+                "group": named_group(label, group["group"]),
                 "key": key,
                 "figure": found,
                 "distance": abs(found["estimate"] - ideal),
             }
-
-
-def _named(label: str, group: str) -> str:
-    """Name a group so that it stands in a sentence: ``sex female``, ``centre 03``."""
-    label = label.removeprefix("Therapy: ").lower()
-    return (
-        group
-        if label == "modality" or group.split()[0].lower() in label.split()
-        else f"{label} {group}"
-    )
 
 
 def _finding(judged: int, misled: Sequence[Mapping[str, Any]]) -> str:
@@ -142,7 +134,7 @@ def _unranked(judged: Sequence[tuple[str, Mapping[str, Any]]]) -> Iterator[dict[
         if is_unknown(found) or found["low"] is None or found["low"] > 0.5:
             continue
         if isinstance(group["n"], int):
-            yield {"group": _named(label, group["group"]), "n": group["n"], "figure": found}
+            yield {"group": named_group(label, group["group"]), "n": group["n"], "figure": found}
 
 
 def _unranked_finding(unranked: Sequence[Mapping[str, Any]]) -> str | None:

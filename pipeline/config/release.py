@@ -33,12 +33,24 @@ class Card(Section):
 
 
 class Gate(Section):
-    """What a model must show before it may become champion."""
+    """What a model must show before it may become champion.
+
+    Attributes
+    ----------
+    subgroup_alpha : float
+        Probability, over all groups and outcomes together, of refusing a model that is level
+        with the therapy alone in each: groups are many, and some look bad by chance.
+    subgroup_power : float
+        A group is called without gain only if the gain of all patients would have shown in it
+        with this probability.
+    """
 
     minimum_events: int = Field(default=100, ge=0)
     calibration_slope: tuple[float, float] = (0.8, 1.25)
     calibration_intercept: tuple[float, float] = (-0.2, 0.2)
     better_than_therapy_only: bool = True
+    subgroup_alpha: float = Field(default=0.05, gt=0, lt=1)
+    subgroup_power: float = Field(default=0.8, gt=0, lt=1)
 
 
 class Registry(Section):

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipeline.config import Gate
+from pipeline.evaluation.served_groups import compared, gain_warnings, served_reason
 
 Reason = dict[str, Any]
 
@@ -25,7 +26,9 @@ def judge(
 
     Every head is served, so every outcome must have events and be calibrated. The primary
     outcome must beat the therapy-only comparator beyond doubt; the others, often rare, must
-    not be shown to be worse than it.
+    not be shown to be worse than it. Nor may the model be worse than it in any group of patients
+    that is large enough to be judged; a group in which it shows no gain, though the gain of all
+    patients would have shown there, is a warning: no harm is done, but nothing gained either.
 
     Parameters
     ----------
@@ -41,9 +44,9 @@ def judge(
     Returns
     -------
     dict
-        ``passed``, ``verdict`` (one sentence) and ``reasons``: per criterion ``criterion``,
-        ``outcome`` (None for the run as a whole), ``passed``, ``found``, ``required`` and
-        ``sentence``.
+        ``passed``, ``verdict`` (one sentence, and one per warning), ``reasons``: per criterion
+        ``criterion``, ``outcome`` (None for the run as a whole), ``passed``, ``found``,
+        ``required`` and ``sentence``; and ``warnings``, as `gain_warnings` returns them.
     """
     outcomes = evaluation.get("outcomes") or {}
     names = [primary_outcome, *(name for name in outcomes if name != primary_outcome)]
@@ -59,6 +62,11 @@ def judge(
             reasons.append(_calibrated(name, key, figures, bounds))
         if gate.better_than_therapy_only:
             reasons.append(_beats_therapy_only(name, figures, name == primary_outcome))
+    warnings: list[dict[str, Any]] = []
+    if gate.better_than_therapy_only:
+        groups = compared({name: outcomes[name] for name in names if name in outcomes})
+        reasons.append({"criterion": "subgroups", "outcome": None, **served_reason(groups, gate)})
+        warnings = gain_warnings(groups, evaluation, gate)
     audited = _audited(audit)
     # Faults in the data may explain every other failure, and are mended first.
     reasons.insert(len(reasons) if audited["passed"] else 0, audited)
@@ -69,7 +77,8 @@ def judge(
         if passed
         else "Refused as champion: " + " ".join(r["sentence"] for r in failed)
     )
-    return {"passed": passed, "verdict": verdict, "reasons": reasons}
+    verdict = " ".join([verdict, *(w["sentence"] for w in warnings)])
+    return {"passed": passed, "verdict": verdict, "reasons": reasons, "warnings": warnings}
 
 
 def _fitted(outcome: str, reason: str | None) -> Reason:

@@ -15,6 +15,10 @@ from pipeline.errors import InputError
 from pipeline.features.plan import THERAPY_SOURCES, FeaturePlan
 
 UNKNOWN = "not recorded"
+# Codes of the table of therapies in words.
+MODALITIES = {"car_t": "CAR-T cells", "tcr_t": "TCR-T cells", "til": "TIL",
+          "t_cell_engager": "T-cell engagers", "checkpoint_inhibitor": "checkpoint inhibitors",
+          "monoclonal_antibody": "monoclonal antibodies"}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -83,6 +87,13 @@ def groupings(
             continue
         found.append(Grouping(name, label, names, members.set_axis(patients)))
     return found
+
+
+def named_group(label: str, group: str) -> str:
+    """Name a group so that it stands in a sentence: ``sex female``, ``centre 03``."""
+    label, group = label.removeprefix("Therapy: ").lower(), MODALITIES.get(group, group)
+    alone = label == "modality" or group.split()[0].lower() in label.split()
+    return group if alone else f"{label} {group}"
 
 
 def therapy_attributes(plan: FeaturePlan, therapies: np.ndarray | None) -> dict[str, np.ndarray]:

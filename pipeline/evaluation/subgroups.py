@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 import numpy as np
 
 from pipeline.config import Evaluation
-from pipeline.evaluation.bootstrap import replicates, summaries
+from pipeline.evaluation.bootstrap import Replicates, replicates, summaries, summary
 from pipeline.evaluation.grouping import Grouping
 from pipeline.evaluation.oof import OutOfFold, aligned
+from pipeline.evaluation.overall import weighted_mean
 from pipeline.evaluation.performance import UNDEFINED, performance, ranks_nobody
 from pipeline.evaluation.suppression import hidden_groups, hidden_sizes, suppressed
+from pipeline.evaluation.unit_figures import patient_log_loss
 
 FIGURES = (
     "auroc",
@@ -54,7 +56,8 @@ def subgroup_tables(
     -------
     list of dict
         ``variable``, ``label`` and ``groups``: each with ``group``, ``n``, ``events``,
-        ``figures`` and, where these are not given, ``reason``.
+        ``figures`` and, where these are not given, ``reason``; else also ``differences``, of
+        log-loss from ``therapy_only``, with its standard error ``error``.
     """
     return [
         {
@@ -163,9 +166,25 @@ def _group(
         nothing = {"estimate": None, "low": None, "high": None, "reason": reason}
         figures = {name: dict(nothing) for name in FIGURES}
         return {"events": shown, "figures": figures, "reason": reason}
-    measure = partial(performance, data.observed, data.risks["model"], strata, figures=FIGURES)
-    drawn = replicates({"model": measure}, n, settings.bootstrap, seed, persons)["model"]
+    measures: dict[str, Callable[[np.ndarray], Replicates]] = {
+        "model": partial(performance, data.observed, data.risks["model"], strata, figures=FIGURES)
+    }
+    if "therapy_only" in data.risks:
+        loss, other = (
+            patient_log_loss(data.observed, data.risks[name]).mean(axis=0)
+            for name in ("model", "therapy_only")
+        )
+        measures["compared"] = lambda w: {"log_loss": weighted_mean(loss - other, w)}
+    sampled = replicates(measures, n, settings.bootstrap, seed, persons)
+    drawn, compared = sampled["model"], sampled.get("compared", {}).get("log_loss")
     flat = ranks_nobody(data, "model", strata)
     drawn |= {name: np.full(1 + settings.bootstrap, np.nan) for name in FIGURES if name in flat}
     figures = summaries(drawn, settings.interval_level, UNDEFINED | flat)
-    return {"events": shown, "figures": figures}
+    found: dict[str, Any] = {"events": shown, "figures": figures}
+    if compared is not None:
+        found["differences"] = {"therapy_only": {"log_loss": _with_error(compared, settings)}}
+    return found
+
+
+def _with_error(drawn: np.ndarray, settings: Evaluation) -> dict[str, Any]:
+    return {**summary(drawn, settings.interval_level), "error": float(np.std(drawn[1:], ddof=1))}

@@ -57,6 +57,7 @@ def tags(provenance: Mapping[str, str], gate: Mapping[str, Any]) -> dict[str, st
         "gate": "passed" if gate["passed"] else "refused",
         "gate_verdict": gate["verdict"],
         "gate_reasons": " ".join(failed) or "every criterion met",
+        "gate_warnings": " ".join(w["sentence"] for w in gate["warnings"]) or "none",
         "research_use_only": "true",
     }
     return {key: str(value)[:_TAG_LENGTH] for key, value in {**provenance, **verdict}.items()}

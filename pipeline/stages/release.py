@@ -40,13 +40,17 @@ def register(job: Job) -> str:
     write_json(job.out / "register.json", found | {"gate": gate})
     aliases = " and ".join(found["aliases"])
     failed = [reason["sentence"] for reason in gate["reasons"] if not reason["passed"]]
+    warned = [warning["sentence"] for warning in gate["warnings"]]
     verdict = "the gate is passed" if gate["passed"] else "refused as champion:"
+    if warned and gate["passed"]:
+        verdict += f" with {len(warned)} warning{'s' if len(warned) > 1 else ''}:"
     line = f"{found['model_name']} version {found['version']} is {aliases}; {verdict}"
     if found["champion_stays"]:
         line += f", but {found['champion_stays']}"
-    shown = [f"- {sentence}" for sentence in failed[:_REASONS_SHOWN]]
-    if len(failed) > _REASONS_SHOWN:
-        shown.append(f"- and {len(failed) - _REASONS_SHOWN} more, on the model card")
+    told = failed + warned
+    shown = [f"- {sentence}" for sentence in told[:_REASONS_SHOWN]]
+    if len(told) > _REASONS_SHOWN:
+        shown.append(f"- and {len(told) - _REASONS_SHOWN} more, on the model card")
     return "\n".join([line, *shown])
 
 
@@ -168,6 +172,8 @@ def _entry(job: Job, gate: Mapping[str, Any]) -> Entry:
             "features": [run / "features" / "features.json"],
             "explain": [*pictures, explained / "explanation.json"],
             "evaluate": [run / "evaluate" / "evaluation.json"],
+            "transport": [run / "transport" / "transport.json"],
+            "learning": [run / "learning" / "learning_curve.json"],
             "audit": [run / "audit" / "audit.json"],
         },
         model_folder=run / "train" / "model",

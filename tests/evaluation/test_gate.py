@@ -39,7 +39,8 @@ def test_a_sound_run_passes_with_every_criterion_listed():
     found = run()
     assert found["passed"]
     assert found["verdict"] == "Fit to be champion: every criterion of the gate is met."
-    assert len(found["reasons"]) == 2 * 5 + 1
+    assert len(found["reasons"]) == 2 * 5 + 2
+    assert found["warnings"] == []
 
 
 @pytest.mark.parametrize(
@@ -166,7 +167,7 @@ def test_an_outcome_with_a_small_class_fails_every_criterion_of_its_figures():
         }
     }
     reasons = run(evaluation)["reasons"]
-    judged = [r for r in reasons if r["criterion"] not in ("fitted", "audit")]
+    judged = [r for r in reasons if r["criterion"] not in ("fitted", "subgroups", "audit")]
     assert len(judged) == 4
     for reason in judged:
         assert not reason["passed"]

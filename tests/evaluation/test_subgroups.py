@@ -155,3 +155,21 @@ def test_risks_constant_in_a_group_rank_nobody_there():
     _, b = found["outcomes"]["ge2"]["subgroups"][0]["groups"]
     assert b["figures"]["auroc"]["reason"] == "risks are constant within folds"
     assert b["figures"]["brier"]["estimate"] > 0
+
+
+def test_the_difference_from_the_therapy_alone_is_paired_and_its_error_that_of_the_mean():
+    frame, ids, group = drawn()
+    frame = frame.assign(therapy_only=0.4)
+    found = evaluate(frame, None, None, SETTINGS, 3, None, [grouping(ids, group)])
+    for entry in found["outcomes"]["ge2"]["subgroups"][0]["groups"]:
+        rows = frame[frame["patient_id"].isin(ids[group == entry["group"]])]
+        y, p = rows["observed"], rows["model"]
+        loss = np.where(y == 1, -np.log(p), -np.log1p(-p)) - np.where(
+            y == 1, -np.log(0.4), -np.log(0.6)
+        )
+        mean = pd.Series(loss).groupby(rows["patient_id"].to_numpy()).mean()
+        difference = entry["differences"]["therapy_only"]["log_loss"]
+        assert difference["estimate"] == pytest.approx(mean.mean(), abs=1e-12)
+        # 200 replicates: a standard deviation of them is known to 5 %.
+        assert difference["error"] == pytest.approx(mean.std() / np.sqrt(len(mean)), rel=0.2)
+        assert difference["low"] < difference["estimate"] < difference["high"]

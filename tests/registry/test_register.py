@@ -5,6 +5,7 @@ import os
 import shutil
 from dataclasses import replace
 from hashlib import sha256
+from pathlib import Path
 from types import SimpleNamespace
 
 import mlflow
@@ -81,6 +82,42 @@ def test_card_and_pictures_are_there(logged, small_run):
     )
     # Nobody in a synthetic cohort is real: pictures of single patients may be shown.
     assert {"explain/beeswarm_ge2.png", "explain/waterfall_high.png"} <= set(logged.files)
+
+
+RECORDS = (
+    "run/config.json", "run/gate.json", "features/features.json", "audit/audit.json",
+    "evaluate/evaluation.json", "transport/transport.json", "learning/learning_curve.json",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", RECORDS)
+def test_what_the_run_recorded_is_logged_as_it_stands(logged, small_run, name):
+    own = small_run.folder / name.replace("run/", "register/")
+    assert read(own) == read(Path(logged.files[name]))
+
+
+def counts(value, key=""):
+    """Every number of patients or events in a record, with its key."""
+    if isinstance(value, dict):
+        return [found for name, part in value.items() for found in counts(part, name)]
+    if isinstance(value, list):
+        return [found for part in value for found in counts(part, key)]
+    return [(key, value)] if key in ("n", "events", "train_n") else []
+
+
+@pytest.mark.parametrize(
+    ("name", "some_hidden"),
+    [
+        ("evaluate/evaluation.json", True),
+        ("transport/transport.json", True),
+        ("learning/learning_curve.json", False),
+    ],
+)
+def test_no_small_count_is_logged(logged, name, some_hidden):
+    found = [count for _, count in counts(read(Path(logged.files[name])))]
+    assert found
+    assert all(count >= 10 for count in found if count is not None)
+    assert (None in found) >= some_hidden
 
 
 def test_no_table_of_patients_is_there(logged, small_run):
