@@ -11,11 +11,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.features.plan import THERAPY_SOURCES, FeaturePlan
+from pipeline.features.plan import FeaturePlan
 from pipeline.features.scores import BY_NAME
 
 # Spellings of therapy and disease that are remembered; a caller may send any.
 REMEMBERED = 4096
+_FIRST = np.zeros(1, dtype=int)
 
 
 @dataclass(frozen=True)
@@ -26,17 +27,22 @@ class Inputs:
     ----------
     numbers : ndarray, shape (n, numeric variables)
         In the order of ``Encoder.numbers``; NaN where missing.
-    codes : dict of str to ndarray of int, shape (n,)
-        Per text variable, the position in ``levels``; -1 where missing.
-    levels : dict of str to list of str
+    codes : ndarray of int, shape (n, text variables)
+        In the order of ``Encoder.texts``: the position in ``levels``, -1 where missing.
+    levels : list of list of str
+        Per text variable.
     """
 
     numbers: np.ndarray
-    codes: dict[str, np.ndarray]
-    levels: dict[str, list[str]]
+    codes: np.ndarray
+    levels: list[list[str]]
 
     def __len__(self) -> int:
         return len(self.numbers)
+
+    def part(self, rows: slice) -> Inputs:
+        """The same for some of the patients."""
+        return Inputs(self.numbers[rows], self.codes[rows], self.levels)
 
 
 @dataclass(frozen=True)
@@ -53,7 +59,8 @@ class Arm:
         As ``features.matrix.arm_names`` writes it.
     published, sd : ndarray, shape (outcomes,)
         Prior log-odds and their standard deviation; NaN where there is none.
-    columns : ndarray, shape (therapy columns,)
+    columns : ndarray, shape (therapy columns, 1)
+        Those of ``FeaturePlan.therapy_columns``.
     """
 
     given: bool
@@ -65,21 +72,23 @@ class Arm:
 
 
 @dataclass(frozen=True)
-class Encoded:
-    """Model matrix and therapy arms of n patients.
+class Arms:
+    """The therapy arms of n patients.
 
     Attributes
     ----------
-    Z : ndarray, shape (n, columns)
-    arms : list of Arm
+    each : list of Arm
         Empty where the plan has no therapy prior.
-    arm : ndarray of int, shape (n,)
-        Position in ``arms``.
+    of : ndarray of int, shape (n,)
+        Each patient's position in ``each``.
     """
 
-    Z: np.ndarray
-    arms: list[Arm]
-    arm: np.ndarray
+    each: list[Arm]
+    of: np.ndarray
+
+    def part(self, rows: slice) -> Arms:
+        """The same for some of the patients."""
+        return Arms(self.each, self.of[rows])
 
 
 class Encoder:
@@ -92,7 +101,8 @@ class Encoder:
     Attributes
     ----------
     numbers, texts : tuple of str
-        Numeric (and binary) variables in the order of ``Inputs.numbers``, and text variables.
+        Numeric (and binary) variables in the order of ``Inputs.numbers``, and text variables
+        in that of ``Inputs.codes``.
     """
 
     def __init__(self, plan: FeaturePlan) -> None:
@@ -105,35 +115,66 @@ class Encoder:
         self._place_columns()
         self._arms: dict[tuple[str | None, str | None], Arm] = {}
 
-    def encode(self, inputs: Inputs) -> Encoded:
-        """Build matrix and arms; the same bits as ``features.matrix.build_matrix``."""
-        # Variables and columns in rows: what is done to one runs through adjoining numbers.
-        V, n = inputs.numbers.T, len(inputs)
-        Z = np.empty((len(self.plan.columns), n))
-        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            if self._scores:
-                V = np.empty((len(self.numbers) + len(self._scores), n))
-                V[: len(self.numbers)] = inputs.numbers.T
-                for new, (formula, inputs_of) in enumerate(self._scores, len(self.numbers)):
-                    # One patient's numbers are faster as such than as arrays of one.
-                    given = [(V[at, 0] if n == 1 else V[at], f) for at, f in inputs_of]
-                    V[new] = formula(*[v if f == 1 else v * f for v, f in given])
-            Z[self._straight] = V[self._straight_from]
-            Z[self._logs] = np.log(np.maximum(V[self._logs_from], self._floors[:, None]))
-        for name, columns, rows, no_level, missing in self._coded:
-            codes, levels = inputs.codes[name], inputs.levels[name]
-            if n == 1:  # one patient's row needs no table
-                at = int(codes[0])
-                Z[columns, 0] = missing if at < 0 else rows.get(levels[at], no_level)
-            else:
-                table = [*(rows.get(level, no_level) for level in levels), missing]
-                Z[columns] = np.take(np.array(table).T, codes, axis=1)
+    def arms(self, inputs: Inputs) -> Arms:
+        """Find each patient's arm."""
         if not self._has_prior:
-            return Encoded(Z.T, [], np.zeros(n, dtype=int))
-        arms, arm = self._arms_of(inputs)
-        if len(self._therapy_columns) and arms:
-            Z[self._therapy_columns] = np.array([a.columns for a in arms]).T[:, arm]
-        return Encoded(Z.T, arms, arm)
+            return Arms([], np.zeros(len(inputs), dtype=int))
+        therapy, therapies = self._text(self.plan.therapy, inputs)
+        disease, diseases = self._text(self.plan.disease, inputs)
+        if len(inputs) == 1:
+            return Arms([self._arm(therapies[therapy[0]], diseases[disease[0]])], _FIRST)
+        codes = therapy % len(therapies) * len(diseases) + disease % len(diseases)
+        unique, of = np.unique(codes, return_inverse=True)
+        pairs = [divmod(code, len(diseases)) for code in unique.tolist()]
+        return Arms([self._arm(therapies[t], diseases[d]) for t, d in pairs], of)
+
+    def matrix(self, inputs: Inputs, arms: Arms) -> np.ndarray:
+        """Build the model matrix, shape (n, columns).
+
+        The same bits as ``features.matrix.build_matrix``.
+        """
+        # Variables and columns in rows: what is done to one runs through adjoining numbers.
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            V = self._with_scores(inputs.numbers)
+            logs = np.log(np.maximum(V.take(self._logs_from, axis=0), self._floors))
+        parts = [V, logs, *self._levels(inputs), *self._therapies(arms)]
+        return np.concatenate(parts).take(self._order, axis=0).T
+
+    def _text(self, name: str | None, inputs: Inputs) -> tuple[np.ndarray, list[str | None]]:
+        """Codes of a text variable, and what they say; missing throughout where it has no name."""
+        if name is None:
+            return np.full(len(inputs), -1), [None]
+        at = self.texts.index(name)
+        # Position -1, the missing value's code, is the None at the end.
+        return inputs.codes[:, at], [*inputs.levels[at], None]
+
+    def _with_scores(self, numbers: np.ndarray) -> np.ndarray:
+        """Variables and scores in rows."""
+        # One patient's numbers are faster as such than as arrays of one.
+        values = numbers[0].tolist() if len(numbers) == 1 else list(numbers.T)
+        for formula, given in self._scores:
+            values.append(formula(*[values[at] if f == 1 else values[at] * f for at, f in given]))
+        return np.array(values).reshape(len(values), len(numbers))
+
+    def _levels(self, inputs: Inputs) -> list[np.ndarray]:
+        """Columns of the text variables, in rows."""
+        found = []
+        for at, columns, no_level, missing in self._coded:
+            levels, codes = inputs.levels[at], inputs.codes[:, at]
+            if len(codes) == 1:
+                found.append(missing if codes[0] < 0 else columns.get(levels[codes[0]], no_level))
+            else:
+                table = [*(columns.get(level, no_level) for level in levels), missing]
+                found.append(np.concatenate(table, axis=1).take(codes, axis=1))
+        return found
+
+    def _therapies(self, arms: Arms) -> list[np.ndarray]:
+        """Columns of the therapies, in rows."""
+        if not arms.each:
+            return [np.empty((len(self._therapy_levels), len(arms.of)))]
+        if len(arms.of) == 1:
+            return [arms.each[0].columns]
+        return [np.concatenate([arm.columns for arm in arms.each], axis=1).take(arms.of, axis=1)]
 
     def _place_columns(self) -> None:
         plan, place = self.plan, {name: i for i, name in enumerate(self.numbers)}
@@ -148,51 +189,36 @@ class Encoder:
         place |= {s.name: len(self.numbers) + i for i, s in enumerate(plan.scores)}
         straight, logs = [], []
         coded: dict[str, list[tuple[int, str]]] = {}
-        therapy: list[tuple[int, str, str]] = []
+        therapy = plan.therapy_columns
         for at, column in enumerate(plan.columns):
-            if self._has_prior and column.source in THERAPY_SOURCES:
-                assert column.level is not None
-                therapy.append((at, column.source, column.level))
-            elif column.level is not None:
+            if at in therapy:
+                continue
+            if column.level is not None:
                 coded.setdefault(column.source, []).append((at, column.level))
             elif column.log_floor is not None:
                 logs.append((at, place[column.source], column.log_floor))
             else:
                 straight.append((at, place[column.source]))
-        self._straight = np.array([at for at, _ in straight], dtype=int)
-        self._straight_from = np.array([source for _, source in straight], dtype=int)
-        self._logs = np.array([at for at, _, _ in logs], dtype=int)
         self._logs_from = np.array([source for _, source, _ in logs], dtype=int)
-        self._floors = np.array([floor for _, _, floor in logs])
+        self._floors = np.array([[floor] for _, _, floor in logs]).reshape(-1, 1)
         self._coded = [
             (
-                name,
-                np.array([at for at, _ in columns]),
-                {level: row for (_, level), row in zip(columns, np.eye(len(columns)), strict=True)},
-                np.zeros(len(columns)),
-                np.full(len(columns), np.nan),
+                self.texts.index(name),
+                {level: row for (_, level), row in zip(columns, _units(len(columns)), strict=True)},
+                np.zeros((len(columns), 1)),
+                np.full((len(columns), 1), np.nan),
             )
             for name, columns in coded.items()
         ]
-        self._therapy_columns = np.array([at for at, _, _ in therapy], dtype=int)
-        self._therapy_levels = [(source, level) for _, source, level in therapy]
-
-    def _arms_of(self, inputs: Inputs) -> tuple[list[Arm], np.ndarray]:
-        therapy, disease = self.plan.therapy, self.plan.disease
-        assert therapy is not None
-        therapies: list[str | None] = [*inputs.levels[therapy], None]
-        codes = inputs.codes[therapy] % len(therapies)
-        diseases: list[str | None] = [None]
-        if disease is not None:
-            diseases = [*inputs.levels[disease], None]
-            codes = codes * len(diseases) + inputs.codes[disease] % len(diseases)
-        if len(codes) == 1:
-            present, arm = [int(codes[0])], np.zeros(1, dtype=int)
-        else:
-            unique, arm = np.unique(codes, return_inverse=True)
-            present = unique.tolist()
-        pairs = [(therapies[c // len(diseases)], diseases[c % len(diseases)]) for c in present]
-        return [self._arm(*pair) for pair in pairs], arm
+        self._therapy_levels = [(plan.columns[at].source, plan.columns[at].level) for at in therapy]
+        # Where each column stands among the parts that ``matrix`` puts one below the other.
+        order = dict(straight)
+        below = [at for at, _, _ in logs]
+        below += [at for columns in coded.values() for at, _ in columns]
+        below += therapy
+        above = len(self.numbers) + len(self._scores)
+        order |= {at: row for row, at in enumerate(below, above)}
+        self._order = np.array([order[at] for at in range(len(plan.columns))], dtype=int)
 
     def _arm(self, therapy: str | None, disease: str | None) -> Arm:
         known = self._arms.get((therapy, disease))
@@ -208,7 +234,7 @@ class Encoder:
         name = facts.aliases.get(therapy.strip().casefold()) if therapy is not None else None
         published = np.full(len(plan.grades), np.nan)
         sd = np.full(len(plan.grades), np.nan)
-        columns = np.full(len(self._therapy_columns), np.nan)
+        columns = np.full((len(self._therapy_levels), 1), np.nan)
         if name is not None:
             for k, grade in enumerate(plan.grades):
                 rate = facts.rate(name, disease, grade) if grade is not None else None
@@ -217,6 +243,11 @@ class Encoder:
             own = {"therapy": name} | {
                 f"therapy_{key}": value for key, value in facts.attributes[name].items()
             }
-            columns = np.array([float(own[s] == level) for s, level in self._therapy_levels])
+            columns = np.array([[float(own[s] == level)] for s, level in self._therapy_levels])
         arm = str(name) if plan.disease is None else f"{name} in {disease}"
         return Arm(therapy is not None, name, arm, published, sd, columns)
+
+
+def _units(n: int) -> list[np.ndarray]:
+    """Columns of the identity matrix, each of shape (n, 1)."""
+    return np.split(np.eye(n), n, axis=1)

@@ -98,6 +98,13 @@ class FeaturePlan(BaseModel):
         return np.array(own, dtype=bool)
 
     @property
+    def therapy_columns(self) -> list[int]:
+        """Positions of the columns that the table of therapies fills."""
+        if self.facts is None or self.therapy is None:
+            return []
+        return [at for at, c in enumerate(self.columns) if c.source in THERAPY_SOURCES]
+
+    @property
     def sources(self) -> list[str]:
         """Sources of the columns, each once, in order."""
         return list(dict.fromkeys(column.source for column in self.columns))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -58,8 +59,8 @@ class Score:
     inputs : tuple of str
         Keys of ``INPUTS``, in the order of the formula's arguments.
     formula : callable
-        Arrays in the units of ``INPUTS`` to the score, element by element; missing inputs
-        propagate.
+        Arrays (or one patient's plain numbers) in the units of ``INPUTS`` to the score, element
+        by element; missing inputs propagate.
     scale : str
         ``log`` for ratios, which the linear learners see as logarithms.
     floor : float
@@ -122,7 +123,7 @@ def modified_glasgow(crp: np.ndarray, albumin: np.ndarray) -> np.ndarray:
 
 def ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
     """Numerator by denominator; undefined, hence missing, where the denominator is zero."""
-    return numerator / np.where(denominator > 0, denominator, np.nan)
+    return numerator / _either(denominator > 0, denominator, np.nan)
 
 
 def immune_inflammation(platelets: np.ndarray, anc: np.ndarray, alc: np.ndarray) -> np.ndarray:
@@ -208,9 +209,16 @@ def _find(name: str, dictionary: Dictionary) -> Variable | None:
 
 def _countable(platelets: np.ndarray) -> np.ndarray:
     # A count of zero is below what analysers resolve; one is the published guard.
-    return np.maximum(platelets, 1.0)
+    return _either(platelets < 1.0, 1.0, platelets)
 
 
 def _missing_where_any_is(points: np.ndarray, total: np.ndarray) -> np.ndarray:
     # Comparisons turn missing into False: restore it. A sum is missing where one input is.
-    return np.where(np.isnan(total), np.nan, points)
+    return _either(total != total, np.nan, points)
+
+
+def _either(condition: np.ndarray, one: Any, other: Any) -> Any:
+    # One patient's values come as plain numbers, for which numpy takes ten times as long.
+    if isinstance(condition, np.ndarray):
+        return np.where(condition, one, other)
+    return one if condition else other

@@ -125,9 +125,9 @@ def _values(frame: pd.DataFrame, artifact: Artifact) -> dict[str, np.ndarray]:
     encoder = Encoder(artifact.plan)
     inputs = inputs_of_frame(frame, artifact.dictionary, encoder)
     values = {name: inputs.numbers[:, i] for i, name in enumerate(encoder.numbers)}
-    for name, codes in inputs.codes.items():
+    for name, codes, levels in zip(encoder.texts, inputs.codes.T, inputs.levels, strict=True):
         # Position -1, the missing value's code, is the None at the end.
-        values[name] = np.array([*inputs.levels[name], None], dtype=object)[codes]
+        values[name] = np.array([*levels, None], dtype=object)[codes]
     return values
 
 

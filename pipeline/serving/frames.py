@@ -40,12 +40,11 @@ def inputs_of_frame(frame: pd.DataFrame, dictionary: Dictionary, encoder: Encode
     for at, name in enumerate(encoder.numbers):
         if name in frame:
             numbers[:, at] = _numbers(_once(frame, name), dictionary[name])
-    codes: dict[str, np.ndarray] = {}
-    levels: dict[str, list[str]] = {}
-    for name in encoder.texts:
-        codes[name], levels[name] = np.full(n, -1), []
+    codes = np.full((n, len(encoder.texts)), -1, order="F")
+    levels: list[list[str]] = [[] for _ in encoder.texts]
+    for at, name in enumerate(encoder.texts):
         if name in frame:
-            codes[name], levels[name] = _text(_once(frame, name), dictionary[name])
+            codes[:, at], levels[at] = _text(_once(frame, name), dictionary[name])
     return Inputs(numbers, codes, levels)
 
 

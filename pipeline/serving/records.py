@@ -23,7 +23,8 @@ class _Field:
     """How a variable's value is read: where it goes, and the linear map of each unit."""
 
     variable: Variable
-    at: int  # column of the numbers; -1 for text
+    at: int  # column of the numbers, or of the codes where it is text
+    is_text: bool
     units: dict[str, tuple[float, float]]
 
 
@@ -41,13 +42,14 @@ class RecordReader:
 
     def __init__(self, dictionary: Dictionary, encoder: Encoder, facts: dict[str, Any]) -> None:
         self._encoder = encoder
-        place = {name: at for at, name in enumerate(encoder.numbers)}
+        self._numbers = {name: at for at, name in enumerate(encoder.numbers)}
         carried = facts.get("conversions", {})
         self._first_day, self._last_day = facts["scoring"].get("window", (-30, 0))
         self._fields = {
             v.name: _Field(
                 v,
-                place.get(v.name, -1),
+                encoder.texts.index(v.name) if v.name in encoder.texts else self._numbers[v.name],
+                v.name in encoder.texts,
                 {v.unit or "1": (1.0, 0.0)}
                 | {u: (f, o) for u, (f, o) in (carried.get(v.name) or conversions(v)).items()},
             )
@@ -74,24 +76,24 @@ class RecordReader:
         """
         n = len(records)
         cells = [[np.nan] * len(self._encoder.numbers) for _ in range(n)]
-        texts: dict[str, list[str | None]] = {name: [None] * n for name in self._encoder.texts}
-        fields = self._fields
+        texts: list[list[str | None]] = [[None] * n for _ in self._encoder.texts]
+        numbers, fields = self._numbers, self._fields
         for row, record in enumerate(records):
             for name, given in record.items():
+                if type(given) is float and name in numbers:  # nearly every value
+                    cells[row][numbers[name]] = given
+                    continue
                 field = fields.get(name)
                 if field is None:
                     raise self._unknown(name, row)
                 if given is None:
-                    continue
-                if type(given) is float and field.at >= 0:  # nearly every value
-                    cells[row][field.at] = given
                     continue
                 unit = day = None
                 if isinstance(given, Mapping):
                     if not given.keys() <= set(_KEYS):
                         raise self._fault("holds other keys than value, unit and day", name, row)
                     unit, day, given = given.get("unit"), given.get("day"), given.get("value")
-                if field.at < 0:
+                if field.is_text:
                     value: Any = _text(given, partial(self._fault, name=name, row=row))
                     if value is None:
                         continue
@@ -110,17 +112,18 @@ class RecordReader:
                             f"'{name}' is in a unit that is not accepted (accepted: {accepted})",
                         )
                         continue
-                    if field.at >= 0:
+                    if not field.is_text:
                         value = value * line[0] + line[1]
-                if field.at < 0:
-                    texts[name][row] = value
+                if field.is_text:
+                    texts[field.at][row] = value
                 else:
                     cells[row][field.at] = value
-        numbers = np.array(cells, dtype=float).reshape(n, len(self._encoder.numbers))
-        codes, levels = {}, {}
-        for name, given_texts in texts.items():
-            codes[name], levels[name] = _coded(given_texts)
-        return Inputs(numbers, codes, levels)
+        coded = [_coded(given_texts) for given_texts in texts]
+        return Inputs(
+            np.array(cells, dtype=float).reshape(n, len(numbers)),
+            np.array([codes for codes, _ in coded], dtype=int).reshape(len(coded), n).T,
+            [levels for _, levels in coded],
+        )
 
     def _in_window(self, day: object, name: str, row: int, verdict: Verdict) -> bool:
         if isinstance(day, bool) or not isinstance(day, int | float) or day != day:
@@ -146,7 +149,7 @@ class RecordReader:
 
     def _fault(self, problem: str, name: str, row: int) -> InputError:
         unit = self._fields[name].variable.unit
-        number = self._fields[name].at >= 0
+        number = not self._fields[name].is_text
         return InputError(
             f"record {row + 1} {problem}",
             column=name,
@@ -205,7 +208,7 @@ def _other_spelling(unit: object, field: _Field) -> tuple[float, float] | None:
     return None if known is None else field.units[known]
 
 
-def _coded(cells: list[str | None]) -> tuple[np.ndarray, list[str]]:
+def _coded(cells: list[str | None]) -> tuple[list[int], list[str]]:
     place: dict[str, int] = {}
     codes = [-1 if cell is None else place.setdefault(cell, len(place)) for cell in cells]
-    return np.array(codes, dtype=int), list(place)
+    return codes, list(place)

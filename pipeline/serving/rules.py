@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipeline.features.encoder import REMEMBERED, Arm, Encoded, Encoder, Inputs
+from pipeline.features.encoder import REMEMBERED, Arm, Arms, Encoder, Inputs
 from pipeline.model.artifact import Artifact
 from pipeline.model.risk_model import Risks
 from pipeline.serving.verdict import Verdict
@@ -31,35 +31,39 @@ class Rules:
         self._high = np.where(binary, 1.0, np.array([high for _, high in plausible]))
         self._seen_low = np.array([low for low, _ in seen])
         self._seen_high = np.array([high for _, high in seen])
-        # One look for nearly every patient: nothing is odd within both limits.
+        # One look for nearly every value: nothing is odd within both limits.
         finite = np.finfo(float).max
-        self._calm_low = np.maximum(np.maximum(self._low, self._seen_low), -finite)
-        self._calm_high = np.minimum(np.minimum(self._high, self._seen_high), finite)
+        self._calm_low = np.maximum(np.maximum(self._low, self._seen_low), -finite)[:, None]
+        self._calm_high = np.minimum(np.minimum(self._high, self._seen_high), finite)[:, None]
         self._binary, self._variables = np.flatnonzero(binary), variables
-        self._leading = self._places(self._scoring["leading"])
-        self._usual = self._places(self._scoring.get("usually_known", []))
-        self._needed = min(self._scoring["minimum_present"], len(self._scoring["leading"]))
+        self._levels_seen = [
+            (at, name, frozenset(levels))
+            for at, name in enumerate(encoder.texts)
+            if (levels := artifact.dictionary[name].levels) and name != artifact.plan.therapy
+        ]
+        heads = artifact.model.heads
+        self._unfitted = [f"{h.outcome}: {h.why_not_fitted}" for h in heads if h.why_not_fitted]
+        self._own = np.arange(len(heads))
+        self._set_counts()
         self._said_of: dict[str, list[tuple[bool, str]]] = {}
-        self._arms_seen = {arm for head in artifact.model.heads for arm in head.information}
+        self._arms_seen = {arm for head in heads for arm in head.information}
 
-    def judge(self, inputs: Inputs, encoded: Encoded, risks: Risks, verdict: Verdict) -> None:
+    def judge(self, inputs: Inputs, arms: Arms, risks: Risks, verdict: Verdict) -> None:
         """Say of each patient why there is no risk, or what to beware of."""
-        known = ~np.isnan(inputs.numbers)
-        told = {name: codes >= 0 for name, codes in inputs.codes.items()}
-        anything = known.any(axis=1)
-        for given in told.values():
-            anything = anything | given
+        V = inputs.numbers.T
+        known = np.concatenate([V == V, inputs.codes.T >= 0])
+        anything, leading, usual = self._counted @ known
         # Without predictors and prior the model would still give its base rate to an empty record.
         if not anything.all():
-            verdict.abstain_where(~anything, "nothing is known of the patient")
-        self._prior(encoded, verdict)
-        self._values(inputs, verdict)
-        self._too_little_known(known, told, verdict)
+            verdict.abstain_where(anything == 0, "nothing is known of the patient")
+        self._prior(arms, verdict)
+        self._values(V, verdict)
+        self._too_little_known(leading, usual, verdict)
         self._levels(inputs, verdict)
         self._model(risks, verdict)
 
-    def _prior(self, encoded: Encoded, verdict: Verdict) -> None:
-        for at, arm in enumerate(encoded.arms):
+    def _prior(self, arms: Arms, verdict: Verdict) -> None:
+        for at, arm in enumerate(arms.each):
             said = self._said_of.get(arm.name) if arm.given else None
             if said is None:
                 said = self._of_arm(arm)
@@ -68,7 +72,7 @@ class Rules:
                         self._said_of.clear()
                     self._said_of[arm.name] = said
             if said:
-                which = encoded.arm == at
+                which = arms.of == at
                 for abstains, sentence in said:
                     (verdict.abstain_where if abstains else verdict.warn_where)(which, sentence)
 
@@ -103,69 +107,64 @@ class Rules:
                 said.append(f"{outcome}: no published rate of the therapy itself; {rate.basis}")
         return said
 
-    def _values(self, inputs: Inputs, verdict: Verdict) -> None:
-        V = inputs.numbers
-        flags = V[:, self._binary]
-        odd = np.abs(flags * (flags - 1)) > 0  # false where missing
-        for at in np.flatnonzero(odd.any(axis=0)):
-            name = self._variables[self._binary[at]].name
-            verdict.abstain_where(odd[:, at], f"'{name}' must be 0 or 1")
-        if not ((self._calm_low > V) | (self._calm_high < V)).any():
-            return
-        wrong = (self._low > V) | (self._high < V) | np.isinf(V)
-        for at in np.flatnonzero(wrong.any(axis=0)):
-            variable, endless = self._variables[at], np.isinf(V[:, at])
-            verdict.abstain_where(endless, f"'{variable.name}' is infinite")
-            if variable.kind != "binary":
-                unit = f" {variable.unit}" if variable.unit else ""
-                limits = f"{self._low[at]:g} to {self._high[at]:g}{unit}"
-                sentence = f"'{variable.name}' is outside {limits}; is its unit right?"
-                verdict.abstain_where(wrong[:, at] & ~endless, sentence)
-        beyond = (self._seen_low > V) | (self._seen_high < V)
-        for at in np.flatnonzero(beyond.any(axis=0)):
-            sentence = f"'{self._variables[at].name}' lies beyond what training saw"
-            verdict.warn_where(beyond[:, at], sentence)
+    def _values(self, V: np.ndarray, verdict: Verdict) -> None:
+        flags = V.take(self._binary, axis=0)
+        odd = (flags > 0) & (flags < 1)
+        if odd.any():
+            for at in np.flatnonzero(odd.any(axis=1)).tolist():
+                self._not_binary(int(self._binary[at]), odd[at], verdict)
+        odd = (self._calm_low > V) | (self._calm_high < V)
+        if odd.any():
+            for at in np.flatnonzero(odd.any(axis=1)).tolist():
+                self._outside(at, V[at], verdict)
 
-    def _too_little_known(
-        self, known: np.ndarray, told: dict[str, np.ndarray], verdict: Verdict
-    ) -> None:
-        scoring = self._scoring
-        # Variables, not scores: a value that enters three scores is still one thing known.
-        few = _count(known, told, self._leading) < self._needed
+    def _outside(self, at: int, values: np.ndarray, verdict: Verdict) -> None:
+        variable, endless = self._variables[at], np.isinf(values)
+        verdict.abstain_where(endless, f"'{variable.name}' is infinite")
+        wrong = (values < self._low[at]) | (values > self._high[at])
+        if variable.kind == "binary":
+            self._not_binary(at, wrong, verdict)
+        else:
+            unit = f" {variable.unit}" if variable.unit else ""
+            limits = f"{self._low[at]:g} to {self._high[at]:g}{unit}"
+            sentence = f"'{variable.name}' is outside {limits}; is its unit right?"
+            verdict.abstain_where(wrong & ~endless, sentence)
+        beyond = (values < self._seen_low[at]) | (values > self._seen_high[at])
+        verdict.warn_where(beyond, f"'{variable.name}' lies beyond what training saw")
+
+    def _not_binary(self, at: int, which: np.ndarray, verdict: Verdict) -> None:
+        verdict.abstain_where(which, f"'{self._variables[at].name}' must be 0 or 1")
+
+    def _too_little_known(self, leading: np.ndarray, usual: np.ndarray, verdict: Verdict) -> None:
+        scoring, needed = self._scoring, self._needed
+        few = leading < needed
         if few.any():
             labels = ", ".join(self._artifact.dictionary[name].label for name in scoring["leading"])
-            sentence = f"fewer than {self._needed} of the leading predictors are known ({labels})"
+            sentence = f"fewer than {needed} of the leading predictors are known ({labels})"
             verdict.abstain_where(few, sentence)
-        usual = len(self._usual[0]) + len(self._usual[1])
-        if not usual:
-            return
-        missing = usual - _count(known, told, self._usual)
-        much = missing > scoring["warn_missing_share"] * usual
+        missing = self._usual - usual
+        much = missing > scoring["warn_missing_share"] * self._usual
         for count in np.unique(missing[much]) if much.any() else ():
             verdict.warn_where(
                 missing == count,
-                f"{count} of the {usual} values that training usually knew are missing: the "
-                "model puts expected values in their place",
+                f"{count:.0f} of the {self._usual} values that training usually knew are missing: "
+                "the model puts expected values in their place",
             )
 
     def _levels(self, inputs: Inputs, verdict: Verdict) -> None:
-        for name, levels in inputs.levels.items():
-            expected = self._artifact.dictionary[name].levels
-            if not expected or name == self._artifact.plan.therapy:
-                continue
-            strange = [at for at, level in enumerate(levels) if level not in expected]
+        for at, name, expected in self._levels_seen:
+            strange = [
+                code for code, level in enumerate(inputs.levels[at]) if level not in expected
+            ]
             if strange:
-                which = np.isin(inputs.codes[name], strange)
+                which = np.isin(inputs.codes[:, at], strange)
                 verdict.warn_where(which, f"'{name}' holds a level that training did not see")
 
     def _model(self, risks: Risks, verdict: Verdict) -> None:
-        model = self._artifact.model
-        for head in model.heads:
-            if head.why_not_fitted:
-                everyone = np.ones(len(risks.risk), dtype=bool)
-                verdict.warn_where(everyone, f"{head.outcome}: {head.why_not_fitted}")
-        outcomes = model.outcomes
-        bound = risks.bound_by != np.arange(len(outcomes))
+        for sentence in self._unfitted:
+            verdict.warn_where(np.ones(len(risks.risk), dtype=bool), sentence)
+        outcomes = self._artifact.model.outcomes
+        bound = risks.bound_by != self._own
         if not bound.any():
             return
         for k in np.flatnonzero(bound.any(axis=0)):
@@ -175,18 +174,16 @@ class Rules:
                     f"{outcomes[k]}: capped by the risk of {outcomes[lower]}, whose reasons apply",
                 )
 
-    def _places(self, names: list[str]) -> tuple[np.ndarray, list[str]]:
-        place = {name: at for at, name in enumerate(self._encoder.numbers)}
-        numbers = np.array([place[n] for n in names if n in place], dtype=int)
-        return numbers, [n for n in names if n not in place]
+    def _set_counts(self) -> None:
+        """Rows of 0/1 that count what is known: anything, leading predictors, usual values.
 
-
-def _count(
-    known: np.ndarray, told: dict[str, np.ndarray], places: tuple[np.ndarray, list[str]]
-) -> np.ndarray:
-    """How many of some variables are known, shape (n,)."""
-    numbers, texts = places
-    count = known[:, numbers].sum(axis=1)
-    for name in texts:
-        count = count + told[name]
-    return np.asarray(count)
+        Variables, not scores: a value that enters three scores is still one thing known.
+        """
+        leading, usual = self._scoring["leading"], self._scoring.get("usually_known", [])
+        names = [*self._encoder.numbers, *self._encoder.texts]
+        self._counted = np.array(
+            [[True for _ in names], [n in leading for n in names], [n in usual for n in names]],
+            dtype=float,
+        )
+        self._needed = min(self._scoring["minimum_present"], len(leading))
+        self._usual = len(usual)

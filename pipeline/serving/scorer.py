@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline.errors import InputError
-from pipeline.features.encoder import Encoded, Encoder, Inputs
+from pipeline.features.encoder import Arms, Encoder, Inputs
 from pipeline.model.artifact import Artifact, read_artifact
 from pipeline.model.risk_model import Risks
 from pipeline.serving.compiled import Compiled
@@ -27,6 +28,7 @@ from pipeline.serving.verdict import Verdict
 
 ABSTAINED = "no risk: "
 _FEW = 8
+_BLOCK = 512  # rows at a time: what they need stays in the processor's cache
 # What pandas calls "str"; stated, because an empty list says nothing of its type.
 _STR = pd.StringDtype(na_value=np.nan)
 
@@ -83,7 +85,7 @@ class Scorer:
         """
         verdict = Verdict(len(records))
         inputs = self._reader.read(records, verdict)
-        encoded, risks, base, parts = self._predicted(inputs, verdict, reasons)
+        arms, risks, base, parts = self._predicted(inputs, verdict, reasons)
         outcomes = self.artifact.model.outcomes
         names = ("risk", "low", "high", "prior")
         # Per name, patient and outcome.
@@ -92,7 +94,7 @@ class Scorer:
         told = zip(verdict.because, verdict.warnings, strict=True)
         for row, (because, warnings) in enumerate(told):
             abstains = bool(because)
-            arm = encoded.arms[encoded.arm[row]] if encoded.arms else None
+            arm = arms.each[arms.of[row]] if arms.each else None
             answer: dict[str, Any] = {
                 "status": "abstain" if abstains else "ok",
                 "because": because,
@@ -181,17 +183,32 @@ class Scorer:
 
     def _predicted(
         self, inputs: Inputs, verdict: Verdict, reasons: bool
-    ) -> tuple[Encoded, Risks, np.ndarray, np.ndarray]:
-        encoded = self._encoder.encode(inputs)
+    ) -> tuple[Arms, Risks, np.ndarray, np.ndarray]:
+        arms = self._encoder.arms(inputs)
         # A row that will abstain may hold what no arithmetic is defined for.
         with np.errstate(invalid="ignore", over="ignore"):
-            if reasons:
-                risks, base, parts = self._model.risks_with_reasons(encoded)
+            if len(inputs) <= _BLOCK:
+                risks, base, parts = self._predicted_block(inputs, arms, reasons)
             else:
-                risks = self._model.risks(encoded)
-                base = parts = np.empty((len(inputs), 0))
-        self._rules.judge(inputs, encoded, risks, verdict)
-        return encoded, risks, base, parts
+                blocks = [
+                    self._predicted_block(inputs.part(rows), arms.part(rows), reasons)
+                    for rows in (slice(at, at + _BLOCK) for at in range(0, len(inputs), _BLOCK))
+                ]
+                of_blocks, bases, parts_of = zip(*blocks, strict=True)
+                risks = Risks(
+                    *(
+                        np.concatenate([getattr(r, f.name) for r in of_blocks])
+                        for f in fields(Risks)
+                    )
+                )
+                base, parts = np.concatenate(bases), np.concatenate(parts_of)
+        self._rules.judge(inputs, arms, risks, verdict)
+        return arms, risks, base, parts
+
+    def _predicted_block(
+        self, inputs: Inputs, arms: Arms, reasons: bool
+    ) -> tuple[Risks, np.ndarray, np.ndarray]:
+        return self._model.predict(self._encoder.matrix(inputs, arms), arms, reasons)
 
     def _reasons(
         self, risks: Risks, base: np.ndarray, parts: np.ndarray, row: int

@@ -29,11 +29,13 @@ class Verdict:
 
     def abstain_where(self, which: np.ndarray, sentence: str) -> None:
         """Give no risk for some patients, by a mask of shape (n,)."""
-        self._because.append((np.flatnonzero(which), sentence))
+        if which.any():
+            self._because.append((np.flatnonzero(which), sentence))
 
     def warn_where(self, which: np.ndarray, sentence: str) -> None:
         """Warn of some patients' risks, by a mask of shape (n,)."""
-        self._warnings.append((np.flatnonzero(which), sentence))
+        if which.any():
+            self._warnings.append((np.flatnonzero(which), sentence))
 
     @property
     def abstains(self) -> np.ndarray:

@@ -41,22 +41,21 @@ def both(request, scorer, cohort):
         heads = (replace(first, update=UPDATE), *others)
         artifact = replace(artifact, model=replace(artifact.model, heads=heads))
     encoder = Encoder(artifact.plan)
-    encoded = encoder.encode(inputs_of_frame(frame, artifact.dictionary, encoder))
-    return artifact, values_of(frame, artifact.plan), encoded
+    inputs = inputs_of_frame(frame, artifact.dictionary, encoder)
+    arms = encoder.arms(inputs)
+    return artifact, values_of(frame, artifact.plan), (encoder.matrix(inputs, arms), arms)
 
 
 def test_the_matrix_is_the_same_to_the_bit(both):
     artifact, values, encoded = both
-    np.testing.assert_array_equal(encoded.Z, build_matrix(values, artifact.plan))
+    np.testing.assert_array_equal(encoded[0], build_matrix(values, artifact.plan))
 
 
 def test_the_prior_is_the_same(both):
-    artifact, values, encoded = both
+    artifact, values, (_, arms) = both
     published, sd = prior_log_odds(values, artifact.plan)
-    np.testing.assert_array_equal(
-        np.array([a.published for a in encoded.arms])[encoded.arm], published
-    )
-    np.testing.assert_array_equal(np.array([a.sd for a in encoded.arms])[encoded.arm], sd)
+    np.testing.assert_array_equal(np.array([a.published for a in arms.each])[arms.of], published)
+    np.testing.assert_array_equal(np.array([a.sd for a in arms.each])[arms.of], sd)
 
 
 UPDATED = Update(
@@ -71,7 +70,7 @@ def test_risks_and_reasons_are_the_same(both, update):
     heads = (replace(first, update=update), *others)
     artifact = replace(artifact, model=replace(artifact.model, heads=heads))
     expected = predict_with_reasons(artifact, values)
-    risks, base, parts = Compiled(artifact).risks_with_reasons(encoded)
+    risks, base, parts = Compiled(artifact).predict(*encoded, reasons=True)
     for name in ("risk", "low", "high", "prior"):
         np.testing.assert_allclose(
             getattr(risks, name), getattr(expected.risks, name), rtol=0, atol=1e-12
@@ -83,6 +82,6 @@ def test_risks_and_reasons_are_the_same(both, update):
 
 def test_reasons_add_up_to_the_risks_log_odds(both):
     artifact, _, encoded = both
-    risks, base, parts = Compiled(artifact).risks_with_reasons(encoded)
+    risks, base, parts = Compiled(artifact).predict(*encoded, reasons=True)
     log_odds = np.log(risks.risk / (1 - risks.risk))
     np.testing.assert_allclose(base + parts.sum(axis=1), log_odds, rtol=0, atol=1e-9)
