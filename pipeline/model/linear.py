@@ -117,18 +117,20 @@ def tune_linear(
     weights : ndarray, shape (penalties,)
         In the order of the config's penalties.
     margin : ndarray, shape (n,)
-        Out-of-fold deviations so averaged.
+        Out-of-fold deviations so averaged, without intercept, as `LinearLearner.margin` is.
     """
     margins = np.empty((len(settings.penalties), *Y.shape))
+    centred = np.empty((len(settings.penalties), len(Y)))
     for fold in np.unique(folds):
         held = folds == fold
         basis = fit_basis(filled[~held], coded, settings.knots)
         held_terms = basis.terms(filled[held])
         path = _path(basis.terms(filled[~held]), Y[~held], offset[~held], settings)
         for step, (intercepts, coefficients) in enumerate(path):
-            margins[step, held] = (held_terms @ coefficients)[:, None] + intercepts
+            centred[step, held] = held_terms @ coefficients
+            margins[step, held] = centred[step, held][:, None] + intercepts
     weights = averaging_weights(losses_of(margins, Y, offset), seed)
-    return weights, np.tensordot(weights, margins, axes=1).mean(axis=1)
+    return weights, weights @ centred
 
 
 def fit_linear(

@@ -72,25 +72,26 @@ def tune_trees(
     size : tuple of int
         Leaves and trees with the least out-of-fold log-loss, the simplest of equals.
     margin : ndarray, shape (n,)
-        Its out-of-fold deviations.
+        Its out-of-fold deviations, each fold's base taken off as in `Trees.margin`.
     """
     sizes = sorted(settings.trees)
     options = [(leaves, trees) for leaves in sorted(settings.leaves) for trees in sizes]
-    margins = np.empty((len(options), len(Y)))
+    margins, bases = np.empty((len(options), len(Y))), np.empty((len(options), len(Y)))
     for fold in np.unique(folds):
         held = folds == fold
         for at, leaves in enumerate(sorted(settings.leaves)):
             size = (leaves, sizes[-1])
             booster = _train(Z[~held], Y[~held], offset[~held], trends, size, settings, seed)
             for step, trees in enumerate(sizes):
-                margins[at * len(sizes) + step, held] = booster.predict(
-                    Z[held], raw_score=True, num_iteration=trees, num_threads=1
-                )
+                some = {"num_iteration": trees, "num_threads": 1}
+                option = at * len(sizes) + step
+                margins[option, held] = booster.predict(Z[held], raw_score=True, **some)
+                bases[option, held] = booster.predict(Z[:1], pred_contrib=True, **some)[0, -1]
     # Simplest first: fewer leaves, then fewer trees.
     order = sorted(range(len(options)), key=lambda i: options[i][0] * options[i][1])
     each = np.broadcast_to(margins[order][:, :, None], (len(options), *Y.shape))
     best = order[int(np.argmin(losses_of(each, Y, offset).mean(axis=1)))]
-    return options[best], margins[best]
+    return options[best], margins[best] - bases[best]
 
 
 def fit_trees(

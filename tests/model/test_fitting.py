@@ -293,3 +293,15 @@ def test_with_many_patients_the_model_is_well_ahead_of_its_prior():
 
     assert (loss(logit(found.risk)) < loss(rates[:1]) - 0.05).all()
     assert np.isnan(published).all()
+
+
+@pytest.mark.parametrize("shift", [-1.0, 1.0])
+def test_a_cohort_s_own_level_is_kept_where_published_rates_are_far_from_it(shift):
+    Z, Y, _ = simulate(800, seed=3)
+    published = np.broadcast_to(logit(Y.mean(axis=0)) - shift, Y.shape)
+    model = fit(Z, Y, published)
+    # What the intercept's belief, of standard deviation 1, may take from 160 or more events.
+    assert risks(model, Z, published).risk.mean(axis=0) == pytest.approx(Y.mean(axis=0), abs=0.02)
+    new, observed, _ = simulate(4000, seed=4)
+    found = risks(model, new, published[:1].repeat(4000, axis=0)).risk
+    assert found.mean(axis=0) == pytest.approx(observed.mean(axis=0), abs=0.05)
