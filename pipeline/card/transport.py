@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipeline.card.figures import figure, is_unknown, number, percent, unknown, with_interval
@@ -69,13 +69,25 @@ def _part(found: Mapping[str, Any], outcomes: Mapping[str, Outcome], guard: Guar
     if "reason" in found:
         return unknown(str(found["reason"]))
     return {
-        "not_left_out": found["units_not_left_out"],
+        "not_left_out": _not_left_out(found["not_left_out"]),
         "outcomes": {
             name: {"label": outcome.label, **_outcome(found["outcomes"][name], guard)}
             for name, outcome in outcomes.items()
             if name in found["outcomes"]
         },
     }
+
+
+def _not_left_out(units: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Say which units trained every model, by reason; a few patients' unit has no name here."""
+    sentences = []
+    for reason in dict.fromkeys(unit["reason"] for unit in units):
+        own = [unit for unit in units if unit["reason"] == reason]
+        named = [f"{u['unit']} ({number(u['n'], 0)} patients)" for u in own if u["n"] is not None]
+        if len(named) < len(own):
+            named.append(f"{len(own) - len(named)} too small to be named")
+        sentences.append(f"Not left out, {reason}: {', '.join(named)}.")
+    return sentences
 
 
 def _outcome(found: Mapping[str, Any], guard: Guard) -> dict[str, Any]:

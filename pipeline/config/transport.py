@@ -16,8 +16,9 @@ class Transport(Section):
         Columns that name the treating centre, the therapy (read where no therapy prior
         names it) and the year. What is None, or is not in the cohort, is passed over.
     units : int
-        At most so many sites, and so many therapies, are left out in turn: the largest.
-        The others stay in the training of all.
+        At most so many sites, and so many therapies, are left out in turn: those with most
+        patients in the smaller class of the primary outcome. The others stay in the training
+        of all.
     minimum_events : int
         Patients of the smaller outcome class that a unit needs for figures of its own.
     latest_share : float

@@ -13,7 +13,7 @@ from pipeline.evaluation.resampling import Split
 
 @dataclass(frozen=True)
 class Units:
-    """Groups of patients that are left out in turn, the largest first.
+    """Groups of patients that are left out in turn, those that tell most first.
 
     Attributes
     ----------
@@ -21,13 +21,13 @@ class Units:
     group : ndarray of int, shape (n,)
         Place of each patient's unit in ``names``; units that are not left out come after
         these, and patients of no known unit last.
-    further : int
-        Units that are not left out.
+    others : dict of str to str
+        Units that are not left out, in the order of their places, each with the reason.
     """
 
     names: list[str]
     group: np.ndarray
-    further: int
+    others: dict[str, str]
 
     def splits(self, kind: str, seed: int) -> dict[str, Split]:
         """Each unit against all other patients, named by its place."""
@@ -63,6 +63,7 @@ class Periods:
 def find_units(
     labels: np.ndarray | None,
     Y: np.ndarray,
+    primary: int,
     settings: Transport,
     evaluation: Evaluation,
     kind: str,
@@ -70,7 +71,20 @@ def find_units(
     """Choose the units to leave out, or say why there are none.
 
     A unit is left out if it has enough of both classes of some outcome; at most
-    ``settings.units`` are.
+    ``settings.units`` are: those with most patients in the smaller class of the primary outcome,
+    which is what a figure's precision hangs on, and then the largest. By size alone a large
+    therapy without events would take the place of a small one that can be judged.
+
+    Parameters
+    ----------
+    labels : ndarray of str, shape (n,), or None
+    Y : ndarray of 0 and 1, shape (n, outcomes)
+    primary : int
+        Column of the primary outcome.
+    settings : Transport
+    evaluation : Evaluation
+    kind : str
+        What a unit is, for the reason.
     """
     if labels is None:
         return f"the cohort does not say which {kind} a patient belongs to (transport.{kind})"
@@ -81,18 +95,23 @@ def find_units(
     minimum = max(settings.minimum_events, evaluation.minimum_cell)
     events = pd.DataFrame(Y).groupby(found.to_numpy()).sum()
     others = events.rsub(size.loc[events.index], axis=0)
-    enough = events.index[np.minimum(events.to_numpy(), others.to_numpy()).max(axis=1) >= minimum]
-    ranked = sorted(enough, key=lambda unit: (-size[unit], str(unit)))
-    if not ranked:
+    smaller = events.where(events <= others, others)
+    enough = set(smaller.index[smaller.max(axis=1) >= minimum])
+    ranked = sorted(size.index, key=lambda u: (-smaller.loc[u, primary], -size[u], str(u)))
+    able = [unit for unit in ranked if unit in enough]
+    if not able:
         return (
             f"no {kind} has {minimum} patients with and {minimum} without an outcome "
             "(transport.minimum_events)"
         )
-    chosen = ranked[: settings.units]
-    order = [*chosen, *(unit for unit in size.index if unit not in set(chosen))]
-    place = {unit: i for i, unit in enumerate(order)}
-    group = found.map(place).fillna(len(order)).to_numpy(dtype=int)
-    return Units([str(unit) for unit in chosen], group, len(order) - len(chosen))
+    chosen = able[: settings.units]
+    rest = [unit for unit in ranked if unit not in set(chosen)]
+    place = {unit: i for i, unit in enumerate([*chosen, *rest])}
+    group = found.map(place).fillna(len(place)).to_numpy(dtype=int)
+    spared = f"as {settings.units} that tell more are (transport.units)"
+    few = f"having fewer than {minimum} patients with or without each outcome"
+    reasons = {str(unit): spared if unit in enough else few for unit in rest}
+    return Units([str(unit) for unit in chosen], group, reasons)
 
 
 def find_periods(years: np.ndarray | None, settings: Transport) -> Periods | str:

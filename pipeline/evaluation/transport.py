@@ -38,6 +38,7 @@ def judge_transport(
     sites: np.ndarray | None,
     therapies: np.ndarray | None,
     years: np.ndarray | None,
+    primary: str,
     settings: Transport,
     evaluation: Evaluation,
     seed: int,
@@ -53,6 +54,8 @@ def judge_transport(
         None, or missing, where unknown: such patients train every model.
     years : ndarray of float, shape (n,), or None
         Patients without a year take no part in the temporal test.
+    primary : str
+        Outcome by which the units are chosen, where there are too many.
     settings : Transport
     evaluation : Evaluation
     seed : int
@@ -66,7 +69,8 @@ def judge_transport(
         ``definition`` and ``sites``, ``therapies``, ``temporal``. Each holds either a
         ``reason`` why it was not done, or ``outcomes``.
 
-        For sites and therapies, per outcome: ``units``, each with ``unit``, ``n``, ``events``
+        For sites and therapies ``not_left_out``, each with ``unit``, ``n`` and ``reason``, and per
+        outcome: ``units``, each with ``unit``, ``n``, ``events``
         and ``figures`` (or a ``reason``), and ``differences`` of log-loss from
         ``therapy_only``; ``summary``, a random-effects summary of each figure, and
         ``summary_differences``. For therapies where there is a prior also ``without_prior``
@@ -78,8 +82,9 @@ def judge_transport(
     # What too few patients train is decided as it would be without the unit.
     procedure = replace(procedure, decide_by_cohort=False)
     patients = procedure.patients
-    of_sites = find_units(sites, patients.Y, settings, evaluation, "site")
-    of_therapies = find_units(therapies, patients.Y, settings, evaluation, "therapy")
+    first = list(patients.outcomes).index(primary)
+    of_sites = find_units(sites, patients.Y, first, settings, evaluation, "site")
+    of_therapies = find_units(therapies, patients.Y, first, settings, evaluation, "therapy")
     periods = find_periods(years, settings)
 
     splits: dict[str, Split] = {}
@@ -173,7 +178,15 @@ class Judge:
                     row |= {"reason": HIDDEN} if hidden[k, u] else self._row(measured[-1])
                 rows.append(row)
             outcomes[outcome] = {"units": rows, **self._summary(measured, risks[0])}
-        return {"units_not_left_out": units.further, "outcomes": outcomes}
+        sizes = zip(units.others.items(), n[len(units.names) :], hide_n[len(units.names) :],
+                    strict=False)  # fmt: skip
+        return {
+            "not_left_out": [
+                {"unit": name, "n": None if hide else int(count), "reason": reason}
+                for (name, reason), count, hide in sizes
+            ],
+            "outcomes": outcomes,
+        }
 
     def temporal(self, periods: Periods, risks: Risks) -> dict[str, Any]:
         """Judge the later patients."""
@@ -279,7 +292,10 @@ def definition(settings: Transport, evaluation: Evaluation) -> dict[str, Any]:
             "the entire procedure is refitted without the unit's patients and judged on them; "
             "units with fewer patients of either class are not judged, but train the others"
         ),
-        "units": f"the largest {settings.units} at most",
+        "units": (
+            f"{settings.units} at most, those with most patients in the smaller class of the "
+            "primary outcome"
+        ),
         "intervals": f"{evaluation.interval_level:.0%}, normal approximation with analytic errors",
         "summary": (
             "random effects by restricted maximum likelihood, Hartung-Knapp interval; the "

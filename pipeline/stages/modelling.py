@@ -104,6 +104,7 @@ def transport(job: Job) -> str:
         _column(cohort, settings.site),
         _column(cohort, settings.therapy) if therapies is None else therapies,
         None if year is None else pd.to_numeric(pd.Series(year), errors="coerce").to_numpy(float),
+        config.primary_outcome,
         settings,
         config.evaluation,
         config.seed,

@@ -262,7 +262,10 @@ def _transport(config: Config) -> dict[str, Any]:
     ]
     small = {"unit": "centre 9", "n": None, "events": None, "reason": "fewer than 10 patients"}
     sites = {
-        "units_not_left_out": 2,
+        "not_left_out": [
+            {"unit": "centre 7", "n": 44, "reason": "having few events"},
+            {"unit": "centre 8", "n": None, "reason": "having few events"},
+        ],
         "outcomes": {
             name: {
                 "units": [*units, small],

@@ -106,6 +106,12 @@ def test_markdown_prints_subgroups_and_transport(run):
             assert with_interval(value, MEASURES[key].digits) in run.markdown, (name, place)
 
 
+def test_units_that_trained_every_model_are_named_unless_small(run):
+    for text in (run.html, run.markdown):
+        assert "Not left out, having few events: centre 7 (44 patients), 1 too small" in text
+        assert "centre 8" not in text
+
+
 def test_every_figure_of_the_evaluation_is_on_the_card(run, page):
     sources = {e.attributes.get("data-source") for e in page.all("td")}
     for name, found in run.evaluation["outcomes"].items():

@@ -30,7 +30,7 @@ def cohort(n=1600, site_sd=0.0, seed=0):
 def judge(procedure, sites=None, therapies=None, years=None, evaluation=EVALUATION, **settings):
     told = []
     found = judge_transport(
-        procedure, sites, therapies, years, Transport(**settings), evaluation, 1,
+        procedure, sites, therapies, years, "event", Transport(**settings), evaluation, 1,
         lambda what, done, total: told.append((done, total)),
     )  # fmt: skip
     json.dumps(found, allow_nan=False)
@@ -134,7 +134,9 @@ def test_small_units_are_neither_shown_nor_to_be_worked_out():
     found, _ = judge(Toy(patients_of(observed, X)), sites)
     units = {u["unit"]: u for u in found["sites"]["outcomes"]["event"]["units"]}
     assert set(units) == set("ABCD")  # E has too few events for any figure
-    assert found["sites"]["units_not_left_out"] == 1
+    (spared,) = found["sites"]["not_left_out"]
+    assert (spared["unit"], spared["n"]) == ("E", 40)
+    assert "having fewer than 10 patients with or without" in spared["reason"]
     assert [units[name]["events"] for name in "ABC"] == [90, 70, 60]
     # 238 events in all are known: D's would give away the 4 of E.
     assert units["D"]["events"] is None
@@ -142,15 +144,30 @@ def test_small_units_are_neither_shown_nor_to_be_worked_out():
     assert found["sites"]["outcomes"]["event"]["summary"]["auroc"]["units"] == 4
 
 
-def test_the_largest_units_are_left_out_and_the_others_train():
-    observed, _, sites = cohort(1600)
-    sites[sites == "H"] = "A"
-    units = find_units(sites, observed[:, None], Transport(units=3), EVALUATION, "site")
-    assert units.names == ["A", "B", "C"]
-    assert units.further == 4
+def test_units_with_most_events_are_left_out_and_the_others_train():
+    # Every site has 200 patients; A to H have 10, 20, ... 80 events.
+    sites = np.repeat(NAMES, 200)
+    observed = np.concatenate([np.repeat([1.0, 0.0], [k, 200 - k]) for k in range(10, 90, 10)])
+    units = find_units(sites, observed[:, None], 0, Transport(units=3), EVALUATION, "site")
+    assert units.names == ["H", "G", "F"]
+    assert list(units.others) == ["E", "D", "C", "B", "A"]
+    assert "transport.units" in units.others["A"]
     splits = units.splits("site", 1)
     assert set(splits) == {"site_0", "site_1", "site_2"}
-    assert set(sites[splits["site_1"].train]) == set("ACDEFG")
+    assert set(sites[splits["site_1"].train]) == set("ABCDEFH")
+
+
+def test_a_small_unit_with_events_goes_before_a_large_one_without():
+    sites = np.repeat(NAMES[:3], [300, 60, 200])
+    events = [5, 25, 40]  # of the primary outcome, the second; the first is common to all
+    primary = np.concatenate(
+        [np.repeat([1.0, 0.0], [k, n - k]) for k, n in zip(events, (300, 60, 200), strict=True)]
+    )
+    common = np.concatenate([np.arange(n) % 2 for n in (300, 60, 200)]).astype(float)
+    Y = np.column_stack([common, primary])
+    units = find_units(sites, Y, 1, Transport(units=2), EVALUATION, "site")
+    assert units.names == ["C", "B"]
+    assert find_units(sites, Y, 0, Transport(units=2), EVALUATION, "site").names == ["A", "C"]
 
 
 def test_the_last_years_are_set_apart_and_nobody_of_unknown_year_takes_part():
