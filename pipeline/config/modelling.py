@@ -91,12 +91,16 @@ class Linear(Section):
 
     A penalty is weighed against the summed log-likelihood: for the ridge it is the precision
     of the scaled coefficients' normal prior, so that 100 stands for a prior sd of 0.1.
-    ``knots`` are those of the restricted cubic splines, 0 for straight terms.
+    ``knots`` are those of the restricted cubic splines, 0 for straight terms. A straight term
+    of a column whose direction is known bears ``known_direction`` of the penalty, a curved term
+    ``curvature`` times it.
     """
 
     penalties: list[float] = Field(min_length=1)
     l1_ratio: float = Field(ge=0, le=1)
     knots: Literal[0, 3, 4, 5]
+    known_direction: float = Field(default=0.5, gt=0)
+    curvature: float = Field(default=10.0, gt=0)
 
 
 class Ridge(Linear):

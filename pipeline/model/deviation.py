@@ -31,7 +31,8 @@ class Cases:
     coded : ndarray of bool, shape (columns,)
         Which columns are 0/1.
     trends : list of int
-        Monotone constraint per column.
+        Direction in which risk is known to move with each column: 1, -1, or 0 for unknown. The
+        trees obey it, and the linear learners shrink such a column less.
     Y : ndarray of 0/1, shape (n, outcomes)
     offset : ndarray, shape (n, outcomes)
         Prior log-odds.
@@ -97,10 +98,10 @@ def fit_deviation(
     folds = inner_folds(inner.Y.sum(axis=1), settings.inner_folds, seed)
     own = (inner.Y, inner.offset)
     size, by_trees = tune_trees(inner.Z, *own, inner.trends, folds, settings.trees, seed)
-    linear = (inner.filled, inner.coded, *own, folds)
+    linear = (inner.filled, inner.coded, inner.trends, *own, folds)
     ridge, by_ridge = tune_linear(*linear, settings.ridge, seed)
     net, by_net = tune_linear(*linear, settings.elastic_net, seed)
-    everyone = (cases.filled, cases.coded, cases.Y, cases.offset)
+    everyone = (cases.filled, cases.coded, cases.trends, cases.Y, cases.offset)
     fitted = Deviation(
         fit_trees(cases.Z, cases.Y, cases.offset, cases.trends, size, settings.trees, seed),
         fit_linear(*everyone, ridge, settings.ridge),

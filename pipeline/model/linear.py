@@ -104,6 +104,7 @@ def is_coded(Z: np.ndarray) -> np.ndarray:
 def tune_linear(
     filled: np.ndarray,
     coded: np.ndarray,
+    trends: list[int],
     Y: np.ndarray,
     offset: np.ndarray,
     folds: np.ndarray,
@@ -125,7 +126,8 @@ def tune_linear(
         held = folds == fold
         basis = fit_basis(filled[~held], coded, settings.knots)
         held_terms = basis.terms(filled[held])
-        path = _path(basis.terms(filled[~held]), Y[~held], offset[~held], settings)
+        shares = _shares(basis, trends, settings)
+        path = _path(basis.terms(filled[~held]), Y[~held], offset[~held], shares, settings)
         for step, (intercepts, coefficients) in enumerate(path):
             centred[step, held] = held_terms @ coefficients
             margins[step, held] = centred[step, held][:, None] + intercepts
@@ -136,6 +138,7 @@ def tune_linear(
 def fit_linear(
     filled: np.ndarray,
     coded: np.ndarray,
+    trends: list[int],
     Y: np.ndarray,
     offset: np.ndarray,
     weights: np.ndarray,
@@ -143,7 +146,8 @@ def fit_linear(
 ) -> LinearLearner:
     """Fit at each penalty on all patients, and average the coefficients."""
     basis = fit_basis(filled, coded, settings.knots)
-    path = _path(basis.terms(filled), Y, offset, settings)
+    shares = _shares(basis, trends, settings)
+    path = _path(basis.terms(filled), Y, offset, shares, settings)
     coefficients = weights @ np.array([solution for _, solution in path])
     penalty = float(np.exp(weights @ np.log(settings.penalties)))
     return LinearLearner(basis, coefficients, penalty)
@@ -152,12 +156,25 @@ def fit_linear(
 _Solution = tuple[np.ndarray, np.ndarray]
 
 
-def _path(X: np.ndarray, Y: np.ndarray, offset: np.ndarray, settings: Settings) -> list[_Solution]:
+def _shares(basis: Basis, trends: list[int], settings: Settings) -> np.ndarray:
+    """How much of the penalty each term bears, shape (terms,).
+
+    A column of known direction is believed to matter, and a curve to bend little.
+    """
+    column = basis.column_of_term
+    straight = np.diff(column, prepend=-1) > 0
+    known = np.asarray(trends)[column] != 0
+    return np.where(straight, np.where(known, settings.known_direction, 1.0), settings.curvature)
+
+
+def _path(
+    X: np.ndarray, Y: np.ndarray, offset: np.ndarray, shares: np.ndarray, settings: Settings
+) -> list[_Solution]:
     """Solve at each of the config's penalties, each from the next larger one's solution."""
     solutions: dict[float, _Solution] = {}
     start = None
     for penalty in sorted(settings.penalties, reverse=True):
-        start = _solve(X, Y, offset, penalty, settings.l1_ratio, start)
+        start = _solve(X, Y, offset, penalty * shares, settings.l1_ratio, start)
         solutions[penalty] = start
     return [solutions[penalty] for penalty in settings.penalties]
 
@@ -166,15 +183,15 @@ def _solve(
     X: np.ndarray,
     Y: np.ndarray,
     offset: np.ndarray,
-    penalty: float,
+    penalties: np.ndarray,
     l1_ratio: float,
     start: _Solution | None,
 ) -> _Solution:
     """Intercepts (outcomes,) and coefficients that minimise the penalised deviance.
 
-    ``penalty`` is the weight of the penalty against the log-likelihood of one outcome, summed
-    over patients: for the ridge the precision of the coefficients' normal prior, whatever the
-    number of patients. Patients count once per outcome; so does the penalty.
+    ``penalties``, one per term, are weighed against the log-likelihood of one outcome, summed
+    over patients: for the ridge the precisions of the coefficients' normal prior, whatever the
+    number of patients. Patients count once per outcome; so do the penalties.
     """
     from glum import GeneralizedLinearRegressor
 
@@ -183,7 +200,7 @@ def _solve(
     further = np.zeros((n * outcomes, outcomes - 1))
     for k in range(1, outcomes):
         further[k * n : (k + 1) * n, k - 1] = 1.0
-    weights = np.append(np.ones(X.shape[1]), np.zeros(outcomes - 1))
+    weights = np.append(penalties / n, np.zeros(outcomes - 1))
     first = None
     if start is not None:
         intercepts, coefficients = start
@@ -191,7 +208,7 @@ def _solve(
     regression = GeneralizedLinearRegressor(
         family="binomial",
         link="logit",
-        alpha=penalty / n,
+        alpha=1.0,
         l1_ratio=l1_ratio,
         P1=weights,
         P2=weights,

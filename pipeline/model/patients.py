@@ -30,7 +30,7 @@ class Patients:
     arms : ndarray of str, shape (n,), or None
         Therapy in a disease, which is what a published rate speaks of.
     trends : tuple of int
-        Monotone constraint per column.
+        Direction in which risk is known to move with each column: 1, -1, or 0 for unknown.
     therapy_columns : ndarray of bool, shape (columns,)
         Columns that code the therapy: each gets a random intercept around its published rate.
     modality_columns : ndarray of bool, shape (columns,)

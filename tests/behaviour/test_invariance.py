@@ -99,7 +99,15 @@ def test_learners_do_not_depend_on_the_order_of_training_patients(artifact, coho
         for learner, penalty in (("ridge", 100.0), ("elastic_net", 20.0)):
             settings = getattr(default.config.model, learner)
             settings = settings.model_copy(update={"penalties": [penalty]})
-            fitted = fit_linear(filled, coded, y[rows, None], offset[:, None], np.ones(1), settings)
+            fitted = fit_linear(
+                filled,
+                coded,
+                [0] * Z.shape[1],
+                y[rows, None],
+                offset[:, None],
+                np.ones(1),
+                settings,
+            )
             found.append(fitted.margin(filled))
         belief = np.full(Z.shape[1], 0.18)
         found.append(fit_uncertainty(filled, coded, np.full(len(rows), 0.3), belief).sd(filled))

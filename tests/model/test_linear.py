@@ -27,15 +27,19 @@ def data():
     return X, is_coded(X), y, offset
 
 
-def settings(l1_ratio=0.0, knots=0, penalties=(1.0,)):
-    return Linear(penalties=list(penalties), l1_ratio=l1_ratio, knots=knots)
+UNKNOWN = [0, 0, 0, 0, 0]  # no column's direction is known
 
 
-def fit(data, penalty, **options):
-    X, coded, y, offset = data
-    return fit_linear(
-        X, coded, y[:, None], offset[:, None], np.ones(1), settings(penalties=[penalty], **options)
+def settings(l1_ratio=0.0, knots=0, penalties=(1.0,), **shares):
+    return Linear(
+        penalties=list(penalties), l1_ratio=l1_ratio, knots=knots, **({"curvature": 1.0} | shares)
     )
+
+
+def fit(data, penalty, trends=UNKNOWN, **options):
+    X, coded, y, offset = data
+    only = settings(penalties=[penalty], **options)
+    return fit_linear(X, coded, trends[: X.shape[1]], y[:, None], offset[:, None], np.ones(1), only)
 
 
 def best_intercept(y, log_odds):
@@ -157,7 +161,7 @@ def test_tuning_returns_margins_of_models_that_did_not_see_the_patient(data):
     X, coded, y, offset = data
     folds = inner_folds(y, 3, 0)
     only = settings(penalties=[8.0])
-    weights, margin = tune_linear(X, coded, y[:, None], offset[:, None], folds, only, 1)
+    weights, margin = tune_linear(X, coded, UNKNOWN, y[:, None], offset[:, None], folds, only, 1)
     np.testing.assert_array_equal(weights, [1.0])
     held = folds == 1
     alone = fit((X[~held], coded, y[~held], offset[~held]), 8.0)
@@ -170,8 +174,8 @@ def test_noise_is_shrunk_harder_than_signal(data):
     folds = inner_folds(y, 5, 0)
     grid = settings(penalties=[0.1, 1, 10, 100, 1000])
     zero = np.zeros((len(y), 1))
-    weights, _ = tune_linear(X, coded, y[:, None], offset[:, None], folds, grid, 1)
-    of_noise, _ = tune_linear(X, coded, noise[:, None], zero, folds, grid, 1)
+    weights, _ = tune_linear(X, coded, UNKNOWN, y[:, None], offset[:, None], folds, grid, 1)
+    of_noise, _ = tune_linear(X, coded, UNKNOWN, noise[:, None], zero, folds, grid, 1)
     assert of_noise @ np.log(grid.penalties) > weights @ np.log(grid.penalties)
 
 
@@ -179,7 +183,7 @@ def test_coefficients_are_averaged_over_penalties(data):
     X, coded, y, offset = data
     weights = np.array([0.25, 0.75])
     both = settings(penalties=[5.0, 50.0])
-    found = fit_linear(X, coded, y[:, None], offset[:, None], weights, both)
+    found = fit_linear(X, coded, UNKNOWN, y[:, None], offset[:, None], weights, both)
     each = [fit(data, penalty).coefficients for penalty in (5.0, 50.0)]
     np.testing.assert_allclose(found.coefficients, weights @ np.array(each), atol=1e-4)
     assert found.penalty == pytest.approx(5.0**0.25 * 50.0**0.75)
@@ -190,7 +194,7 @@ def test_nested_outcomes_are_one_logistic_regression_with_an_intercept_each(data
     X, coded, y, offset = data
     harder = y * (np.random.default_rng(2).random(len(y)) < 0.4)
     Y, offsets = np.column_stack([y, harder]), np.column_stack([offset, offset - 1])
-    found = fit_linear(X, coded, Y, offsets, np.ones(1), settings(penalties=[15.0]))
+    found = fit_linear(X, coded, UNKNOWN, Y, offsets, np.ones(1), settings(penalties=[15.0]))
     terms = found.basis.terms(X)
 
     def objective(beta):
@@ -200,3 +204,26 @@ def test_nested_outcomes_are_one_logistic_regression_with_an_intercept_each(data
 
     best = minimize(objective, np.zeros(terms.shape[1] + 2), method="BFGS", options={"gtol": 1e-6})
     np.testing.assert_allclose(found.coefficients, best.x[2:], atol=2e-4)
+
+
+def test_each_term_bears_its_share_of_the_penalty(data):
+    """The gradient of the likelihood balances each term's own penalty."""
+    X, _, y, offset = data
+    shares = {"known_direction": 0.25, "curvature": 7.0}
+    found = fit(data, 20.0, trends=[1, 0, -1, 0, 0], knots=4, **shares)
+    terms, w = found.basis.terms(X), found.coefficients
+    a = best_intercept(y, offset + terms @ w)
+    pull = terms.T @ (y - expit(a + offset + terms @ w))
+    column = found.basis.column_of_term
+    assert column.tolist() == [0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 4]
+    share = np.array([0.25, 7, 7, 1, 7, 7, 0.25, 7, 7, 1, 1])
+    np.testing.assert_allclose(pull, 20.0 * share * w, atol=0.05)
+
+
+def test_less_penalty_means_a_larger_effect(data):
+    known, unknown = fit(data, 30.0, trends=[1, 0, 0, 0, 0]), fit(data, 30.0)
+    assert known.coefficients[0] > unknown.coefficients[0] > 0
+    bent = [
+        np.abs(fit(data, 5.0, knots=4, curvature=c).coefficients[1:3]).sum() for c in (1.0, 100.0)
+    ]
+    assert bent[1] < 0.1 * bent[0]
