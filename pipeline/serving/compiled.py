@@ -44,7 +44,7 @@ class Compiled:
         of_outcome = {name: j for j, (names, _) in enumerate(shared) for name in names}
         follows = [of_outcome.get(name) for name in model.outcomes]
         self._boosters = [Booster.of(deviation.trees.text) for deviation in deviations]
-        self._tree_bases = np.array([[deviation.trees.base] for deviation in deviations])
+        self._tree_bases = [deviation.trees.base for deviation in deviations]
         self._heads = [_Weights.of(h, j) for h, j in zip(model.heads, follows, strict=True)]
         self._imputer = Imputer(model.imputer)
         folded = fold(deviations, len(artifact.plan.columns))
@@ -80,39 +80,41 @@ class Compiled:
         margins, posterior = self._lines.of(filled, cubes)
         terms, of_arm = self._arm_terms.of(arms)
         learned = self._learned(known, margins)
-        log_odds, variance = [], []
+        each: list[Any] = []
+        low: list[Any] = []
+        high: list[Any] = []
         prior, *of_heads = _plain(terms)
         for head, rate, follows, own, spread in zip(
             self._heads, *of_heads, _plain(posterior), strict=True
         ):
             deviation, apart = head.deviation(learned, follows)
-            log_odds.append(
-                head.alpha + head.rate_weight * rate + head.deviation_weight * deviation
-            )
-            variance.append(
-                head.deviation_weight**2 * (spread + apart) + own + head.updated(rate, deviation)
-            )
-        each = np.array(log_odds).reshape(posterior.shape)
-        reach = self._reach * np.sqrt(np.array(variance).reshape(posterior.shape))
-        every = np.array([each, each - reach, each + reach, terms[0]])
+            log_odds = head.alpha + head.rate_weight * rate + head.deviation_weight * deviation
+            variance = head.deviation_weight**2 * (spread + apart) + own
+            if head.covariance is not None:
+                variance += head.updated(rate, deviation)
+            reach = self._reach * variance**0.5
+            each.append(log_odds)
+            low.append(log_odds - reach)
+            high.append(log_odds + reach)
+        every = np.array([*each, *low, *high, *prior]).reshape(terms.shape)
         bound_by = self._cap(every[:3])
-        risk, low, high, prior = (1 / (1 + np.exp(-every))).transpose(0, 2, 1)
-        own_heads = np.broadcast_to(self._own, risk.shape)
-        risks = Risks(risk, low, high, prior, own_heads if bound_by is None else bound_by.T)
+        risk, low_risk, high_risk, prior_risk = (1 / (1 + np.exp(-every))).transpose(0, 2, 1)
+        risks = Risks(risk, low_risk, high_risk, prior_risk, bound_by)
         if not reasons:
-            nothing = np.empty((len(Z), 0, len(self._own)))
-            return risks, nothing[:, 0:0], nothing
+            nothing = np.empty((len(Z), 0, len(self._heads)))
+            return risks, nothing[:, :, 0], nothing
         return risks, *self._reasons.of(filled, cubes, known, of_arm, terms[2], bound_by)
 
     def _learned(self, known: np.ndarray, margins: np.ndarray) -> list[tuple[Any, Any, Any]]:
         """Deviations by trees, ridge and elastic net: of one patient as plain numbers."""
-        if not self._boosters:
-            return []
-        trees = np.array([booster.margin(known.T) for booster in self._boosters])
-        lines, half = _plain(margins), len(trees)
-        return list(zip(_plain(trees - self._tree_bases), lines[:half], lines[half:], strict=True))
+        lines, half = _plain(margins), len(self._boosters)
+        trees = [
+            _plain(booster.margin(known.T)) - base
+            for booster, base in zip(self._boosters, self._tree_bases, strict=True)
+        ]
+        return list(zip(trees, lines[:half], lines[half:], strict=True))
 
-    def _cap(self, limits: np.ndarray) -> np.ndarray | None:
+    def _cap(self, limits: np.ndarray) -> np.ndarray:
         """Cap log-odds and their limits by the next lower grade's, in place.
 
         Parameters
@@ -122,13 +124,13 @@ class Compiled:
 
         Returns
         -------
-        ndarray of int, shape (heads, n), or None
-            The head that gave each risk; None where each gave its own.
+        ndarray of int, shape (n, heads)
+            The head that gave each risk.
         """
+        own = self._own + np.zeros((limits.shape[2], 1), dtype=int)
         if not (limits.take(self._capped, axis=1) > limits.take(self._by, axis=1)).any():
-            return None
-        log_odds, *interval = limits
-        bound_by = np.tile(self._own[:, None], limits.shape[2])
+            return own
+        bound_by, (log_odds, *interval) = own.T, limits
         pairs = list(zip(self._capped.tolist(), self._by.tolist(), strict=True))
         for k, lower in pairs:
             binds = log_odds[k] > log_odds[lower]
@@ -139,7 +141,7 @@ class Compiled:
             limit[:] = np.take_along_axis(limit, bound_by, axis=0)
             for k, lower in pairs:
                 limit[k] = np.where(limit[k] > limit[lower], limit[lower], limit[k])
-        return bound_by
+        return own
 
 
 @dataclass(frozen=True)
@@ -176,8 +178,7 @@ class _Weights:
 
     def updated(self, rate: Any, deviation: Any) -> Any:
         """Variance that an update's own uncertainty adds."""
-        if self.covariance is None:
-            return 0.0
+        assert self.covariance is not None
         terms = (1.0, rate, deviation)
         return sum(
             c * x * y

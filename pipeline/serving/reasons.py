@@ -57,6 +57,7 @@ class Reasons:
         self._starts = np.flatnonzero(np.diff(sources[self._order], prepend=-1))
         self._weights = weights[:, self._order, None]
         self.centres = linear @ folded.centres @ np.eye(len(plan.sources) + 1)[source_of]
+        self._own = np.arange(len(heads))
         updates = [head.update for head in heads]
         self._deviation_weight = np.array([[[u.deviation_weight]] for u in updates])
         self._base = np.array(
@@ -73,7 +74,7 @@ class Reasons:
         known: np.ndarray,
         of_arm: np.ndarray,
         follows: np.ndarray,
-        bound_by: np.ndarray | None,
+        bound_by: np.ndarray,
     ) -> tuple[np.ndarray, np.ndarray]:
         """Compute base, shape (n, heads), and contributions, shape (n, sources + 1, heads).
 
@@ -84,8 +85,8 @@ class Reasons:
         of_arm : ndarray, shape (heads, sources + 1, n)
             What the arm adds.
         follows : ndarray, shape (heads, n)
-        bound_by : ndarray of int, shape (heads, n), or None
-            Whose reasons apply; None where each head's own do.
+        bound_by : ndarray of int, shape (n, heads)
+            Whose reasons apply.
         """
         trees = [booster.contributions(known.T)[:, :-1].T for booster in self._boosters]
         terms = np.concatenate([filled, cubes, *trees]).take(self._order, axis=0)
@@ -93,7 +94,6 @@ class Reasons:
         sums *= self._deviation_weight * follows[:, None]
         parts = of_arm.copy()
         parts[:, :-1] += sums
-        if bound_by is None:
-            return np.broadcast_to(self._base, (filled.shape[1], len(self._base))), parts.T
-        parts = np.take_along_axis(parts, bound_by[:, None], axis=0)
-        return self._base[bound_by].T, parts.T
+        if (bound_by != self._own).any():
+            parts = np.take_along_axis(parts, bound_by.T[:, None], axis=0)
+        return self._base.take(bound_by), parts.T

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,7 @@ from pipeline.errors import InputError, did_you_mean
 from pipeline.features.encoder import Encoder, Inputs
 from pipeline.serving.verdict import Verdict
 
-_KEYS = ("value", "unit", "day")
+_KEYS = {"value", "unit", "day"}
 
 
 @dataclass(frozen=True)
@@ -76,7 +75,8 @@ class RecordReader:
         """
         n = len(records)
         cells = [[np.nan] * len(self._encoder.numbers) for _ in range(n)]
-        texts: list[list[str | None]] = [[None] * n for _ in self._encoder.texts]
+        codes = [[-1] * len(self._encoder.texts) for _ in range(n)]
+        levels: list[dict[str, int]] = [{} for _ in self._encoder.texts]
         numbers, fields = self._numbers, self._fields
         for row, record in enumerate(records):
             for name, given in record.items():
@@ -90,17 +90,15 @@ class RecordReader:
                     continue
                 unit = day = None
                 if isinstance(given, Mapping):
-                    if not given.keys() <= set(_KEYS):
+                    if not given.keys() <= _KEYS:
                         raise self._fault("holds other keys than value, unit and day", name, row)
                     unit, day, given = given.get("unit"), given.get("day"), given.get("value")
-                if field.is_text:
-                    value: Any = _text(given, partial(self._fault, name=name, row=row))
-                    if value is None:
-                        continue
-                elif type(given) is float or type(given) is int:
-                    value = _float(given)
-                else:
-                    value = _number(given, partial(self._fault, name=name, row=row))
+                try:
+                    value: Any = _text(given) if field.is_text else _number(given)
+                except _UnreadableError as error:
+                    raise self._fault(str(error), name, row) from None
+                if value is None:
+                    continue
                 if day is not None and not self._in_window(day, name, row, verdict):
                     continue
                 if unit is not None:
@@ -115,14 +113,13 @@ class RecordReader:
                     if not field.is_text:
                         value = value * line[0] + line[1]
                 if field.is_text:
-                    texts[field.at][row] = value
+                    codes[row][field.at] = levels[field.at].setdefault(value, len(levels[field.at]))
                 else:
                     cells[row][field.at] = value
-        coded = [_coded(given_texts) for given_texts in texts]
         return Inputs(
             np.array(cells, dtype=float).reshape(n, len(numbers)),
-            np.array([codes for codes, _ in coded], dtype=int).reshape(len(coded), n).T,
-            [levels for _, levels in coded],
+            np.array(codes, dtype=int).reshape(n, len(levels)),
+            [list(of_text) for of_text in levels],
         )
 
     def _in_window(self, day: object, name: str, row: int, verdict: Verdict) -> bool:
@@ -158,6 +155,10 @@ class RecordReader:
         )
 
 
+class _UnreadableError(Exception):
+    """A value that is neither number nor text; says how, without the value."""
+
+
 def _float(given: float) -> float:
     try:
         return float(given)
@@ -165,7 +166,9 @@ def _float(given: float) -> float:
         return float("inf") if given > 0 else float("-inf")
 
 
-def _number(given: object, fault: Callable[[str], InputError]) -> float:
+def _number(given: object) -> float:
+    if type(given) is float or type(given) is int:
+        return _float(given)
     if isinstance(given, str):
         text = given.strip()
         if not text:
@@ -176,17 +179,19 @@ def _number(given: object, fault: Callable[[str], InputError]) -> float:
                 return float(text)
         except ValueError:
             # Python's own message repeats the text, which is a patient's value.
-            raise fault("holds text") from None
-        raise fault("holds text")
+            raise _UnreadableError("holds text") from None
+        raise _UnreadableError("holds text")
     if given is None:
         return float("nan")
     if isinstance(given, int | float | np.integer | np.floating | np.bool_):
         return _float(given)  # type: ignore[arg-type]
-    raise fault("holds no number")
+    raise _UnreadableError("holds no number")
 
 
-def _text(given: object, fault: Callable[[str], InputError]) -> str | None:
+def _text(given: object) -> str | None:
     """Spell as ``ingest`` does: 1, 1.0 and "1" are one level; empty text is missing."""
+    if isinstance(given, str):
+        return given.strip() or None
     if isinstance(given, bool):
         return str(given).lower()
     if isinstance(given, int | float):
@@ -195,10 +200,7 @@ def _text(given: object, fault: Callable[[str], InputError]) -> str | None:
         return str(int(given)) if given == given // 1 else repr(given)
     if given is None:
         return None
-    if isinstance(given, str):
-        text = given.strip()
-        return text or None
-    raise fault("holds no text")
+    raise _UnreadableError("holds no text")
 
 
 def _other_spelling(unit: object, field: _Field) -> tuple[float, float] | None:
@@ -206,9 +208,3 @@ def _other_spelling(unit: object, field: _Field) -> tuple[float, float] | None:
         return None
     known = accepted_unit(unit, field.variable)
     return None if known is None else field.units[known]
-
-
-def _coded(cells: list[str | None]) -> tuple[list[int], list[str]]:
-    place: dict[str, int] = {}
-    codes = [-1 if cell is None else place.setdefault(cell, len(place)) for cell in cells]
-    return codes, list(place)

@@ -27,14 +27,15 @@ class Rules:
         seen = [self._scoring["seen"].get(v.name, (-np.inf, np.inf)) for v in variables]
         # Binary variables have a rule of their own, which says more.
         binary = np.array([v.kind == "binary" for v in variables], dtype=bool)
-        self._low = np.where(binary, 0.0, np.array([low for low, _ in plausible]))
-        self._high = np.where(binary, 1.0, np.array([high for _, high in plausible]))
+        # What is infinite is outside where nothing else is.
+        finite = np.finfo(float).max
+        self._low = np.where(binary, 0.0, np.array([max(low, -finite) for low, _ in plausible]))
+        self._high = np.where(binary, 1.0, np.array([min(high, finite) for _, high in plausible]))
         self._seen_low = np.array([low for low, _ in seen])
         self._seen_high = np.array([high for _, high in seen])
         # One look for nearly every value: nothing is odd within both limits.
-        finite = np.finfo(float).max
-        self._calm_low = np.maximum(np.maximum(self._low, self._seen_low), -finite)[:, None]
-        self._calm_high = np.minimum(np.minimum(self._high, self._seen_high), finite)[:, None]
+        self._calm_low = np.maximum(self._low, self._seen_low)[:, None]
+        self._calm_high = np.minimum(self._high, self._seen_high)[:, None]
         self._binary, self._variables = np.flatnonzero(binary), variables
         self._levels_seen = [
             (at, name, frozenset(levels))
@@ -119,16 +120,18 @@ class Rules:
                 self._outside(at, V[at], verdict)
 
     def _outside(self, at: int, values: np.ndarray, verdict: Verdict) -> None:
-        variable, endless = self._variables[at], np.isinf(values)
-        verdict.abstain_where(endless, f"'{variable.name}' is infinite")
+        variable = self._variables[at]
         wrong = (values < self._low[at]) | (values > self._high[at])
-        if variable.kind == "binary":
-            self._not_binary(at, wrong, verdict)
-        else:
-            unit = f" {variable.unit}" if variable.unit else ""
-            limits = f"{self._low[at]:g} to {self._high[at]:g}{unit}"
-            sentence = f"'{variable.name}' is outside {limits}; is its unit right?"
-            verdict.abstain_where(wrong & ~endless, sentence)
+        if wrong.any():
+            endless = np.isinf(values)
+            verdict.abstain_where(endless, f"'{variable.name}' is infinite")
+            if variable.kind == "binary":
+                self._not_binary(at, wrong, verdict)
+            else:
+                unit = f" {variable.unit}" if variable.unit else ""
+                limits = f"{self._low[at]:g} to {self._high[at]:g}{unit}"
+                sentence = f"'{variable.name}' is outside {limits}; is its unit right?"
+                verdict.abstain_where(wrong & ~endless, sentence)
         beyond = (values < self._seen_low[at]) | (values > self._seen_high[at])
         verdict.warn_where(beyond, f"'{variable.name}' lies beyond what training saw")
 

@@ -7,6 +7,7 @@ library, not scikit-learn, shap, matplotlib or MLflow.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from functools import lru_cache
@@ -52,6 +53,7 @@ class Scorer:
         self._encoder = Encoder(artifact.plan)
         self._model = Compiled(artifact)
         self._rules = Rules(artifact, self._encoder)
+        self._outcomes = artifact.model.outcomes
         self.inputs = {v.name: v.unit or v.kind for v in artifact.dictionary}
         self._statuses = _text(["ok", "abstain"])
         self._reader = RecordReader(artifact.dictionary, self._encoder, artifact.facts)
@@ -86,28 +88,29 @@ class Scorer:
         verdict = Verdict(len(records))
         inputs = self._reader.read(records, verdict)
         arms, risks, base, parts = self._predicted(inputs, verdict, reasons)
-        outcomes = self.artifact.model.outcomes
+        outcomes = self._outcomes
         names = ("risk", "low", "high", "prior")
         # Per name, patient and outcome.
         numbers = [getattr(risks, name).tolist() for name in names]
         answers = []
-        told = zip(verdict.because, verdict.warnings, strict=True)
-        for row, (because, warnings) in enumerate(told):
-            abstains = bool(because)
+        told = zip(*numbers, verdict.because, verdict.warnings, strict=True)
+        for row, (*of_names, because, warnings) in enumerate(told):
+            found = list(zip(*of_names, strict=True))
             arm = arms.each[arms.of[row]] if arms.each else None
             answer: dict[str, Any] = {
-                "status": "abstain" if abstains else "ok",
+                "status": "abstain" if because else "ok",
                 "because": because,
                 "warnings": warnings,
                 "therapy": arm.therapy if arm else None,
                 "risks": {
-                    outcome: _named(names, found, abstains)
-                    for outcome, *found in zip(
-                        outcomes, *(of_name[row] for of_name in numbers), strict=True
-                    )
+                    outcome: dict(zip(names, four, strict=True))
+                    for outcome, four in zip(outcomes, found, strict=True)
                 },
             }
-            if reasons and not abstains:
+            if because or math.isnan(sum(map(sum, found))):
+                for of_outcome in answer["risks"].values():
+                    _withhold(of_outcome, bool(because))
+            if reasons and not because:
                 answer["reasons"] = self._reasons(risks, base, parts, row)
             answers.append(answer)
         return answers
@@ -213,17 +216,16 @@ class Scorer:
     def _reasons(
         self, risks: Risks, base: np.ndarray, parts: np.ndarray, row: int
     ) -> dict[str, Any]:
-        outcomes, sources = self.artifact.model.outcomes, self._model.sources
+        outcomes, sources = self._outcomes, self._model.sources
+        each = [dict(zip(sources, given, strict=True)) for given in parts[row].T.tolist()]
+        if not parts[row].all():  # which is rare: nearly every source adds something
+            each = [{name: part for name, part in found.items() if part} for found in each]
         return {
-            outcome: {
-                "base": start,
-                "contributions": {n: c for n, c in zip(sources, given, strict=True) if c},
-                "from": outcomes[lender],
-            }
-            for outcome, start, given, lender in zip(
+            outcome: {"base": start, "contributions": found, "from": outcomes[lender]}
+            for outcome, start, found, lender in zip(
                 outcomes,
                 base[row].tolist(),
-                parts[row].T.tolist(),
+                each,
                 risks.bound_by[row].tolist(),
                 strict=True,
             )
@@ -267,12 +269,11 @@ def _is_plain(cell: object, text: bool) -> bool:
     return kind in (float, bool, type(None)) or (kind is int and abs(cell) < 2**53)  # type: ignore[arg-type]
 
 
-def _named(names: tuple[str, ...], found: list[float], abstains: bool) -> dict[str, float | None]:
-    # The prior is told even where the model abstains: it is of the therapy, not of the patient.
-    return {
-        name: None if value != value or (abstains and name != "prior") else value
-        for name, value in zip(names, found, strict=True)
-    }
+def _withhold(found: dict[str, float | None], abstains: bool) -> None:
+    for name, value in found.items():
+        # The prior is told even where the model abstains: it is of the therapy, not of the patient.
+        if value != value or (abstains and name != "prior"):
+            found[name] = None
 
 
 def _text(values: Any) -> Any:

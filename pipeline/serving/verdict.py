@@ -29,13 +29,15 @@ class Verdict:
 
     def abstain_where(self, which: np.ndarray, sentence: str) -> None:
         """Give no risk for some patients, by a mask of shape (n,)."""
-        if which.any():
-            self._because.append((np.flatnonzero(which), sentence))
+        (rows,) = which.nonzero()
+        if len(rows):
+            self._because.append((rows, sentence))
 
     def warn_where(self, which: np.ndarray, sentence: str) -> None:
         """Warn of some patients' risks, by a mask of shape (n,)."""
-        if which.any():
-            self._warnings.append((np.flatnonzero(which), sentence))
+        (rows,) = which.nonzero()
+        if len(rows):
+            self._warnings.append((rows, sentence))
 
     @property
     def abstains(self) -> np.ndarray:
