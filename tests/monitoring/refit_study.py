@@ -26,7 +26,7 @@ BEGIN, END = "<!-- refit: begin -->", "<!-- refit: end -->"
 SIZES, JUDGED_ON = (150, 500, 1500), 4000
 OUTCOME = "ge2"
 # Belief about how far a site's effect of a finding lies from the parent's, log-odds per SD.
-FINDING_SD = 0.1
+FINDING_SD = 0.05
 MODELS_COMPARED = ("parent", "recalibrated", "and findings refitted", "trained at the site alone")
 
 
@@ -63,7 +63,6 @@ def at_site(at: World, seed: int, kind: Kind) -> dict[int, dict[str, float]]:
     further = at.observe(cohort.iloc[max(SIZES) :])
     true = truth[f"risk_{OUTCOME}"].to_numpy()[max(SIZES) :]
     parent = _risk(further, at.artifact)
-    rows = ~np.isnan(parent)
     found = {}
     for n in SIZES:
         patients = cohort.head(n).reset_index(drop=True)
@@ -77,6 +76,8 @@ def at_site(at: World, seed: int, kind: Kind) -> dict[int, dict[str, float]]:
             "and findings refitted": _refitted(at, seen, sites[OUTCOME], further),
             "trained at the site alone": _risk(further, train(patients, at.config)),
         }
+        # The patients whom every model gives a risk.
+        rows = ~np.isnan(np.column_stack(list(risks.values()))).any(axis=1)
         found[n] = {name: _regret(true[rows], risk[rows]) for name, risk in risks.items()}
     return found
 

@@ -15,7 +15,7 @@ import numpy as np
 from pipeline.config import Updating
 from pipeline.evaluation.calibration import curve_distances, flexible_curve
 from pipeline.monitoring.updating import recalibrate
-from tests.monitoring.study import MODELS
+from tests.monitoring.study import MODELS, SEED
 from tests.monitoring.worlds import World, draw, own_mix, world
 
 BEGIN, END = "<!-- recalibrate: begin -->", "<!-- recalibrate: end -->"
@@ -65,10 +65,10 @@ def _ici(true: np.ndarray, risk: np.ndarray) -> float:
     return float(curve_distances(curve, risk)["ici"][0])
 
 
-def measure(sites: int, first: int = 0) -> dict[str, list[Result]]:
+def measure(sites: int, seed: int) -> dict[str, list[Result]]:
     return {
         name: [
-            at_site(world(100 + i % MODELS), 10_000 * place + first + i, shifts[i % len(shifts)], b)
+            at_site(world(seed + i % MODELS), 10_000 * place + seed + i, shifts[i % len(shifts)], b)
             for i in range(sites)
         ]
         for place, (name, (shifts, b)) in enumerate(KINDS.items(), start=1)
@@ -99,9 +99,10 @@ def table(found: dict[str, list[Result]]) -> list[str]:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sites", type=int, default=50, help="of each kind")
+    parser.add_argument("--seed", type=int, default=SEED, help="of models and sites")
     parser.add_argument("--write", type=Path, metavar="FILE", help="between its marks")
     chosen = parser.parse_args()
-    printed = table(measure(chosen.sites))
+    printed = table(measure(chosen.sites, chosen.seed))
     print("\n".join(printed))
     if chosen.write:
         text = chosen.write.read_text(encoding="utf-8")

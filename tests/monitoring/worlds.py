@@ -48,16 +48,20 @@ class World:
 
 @cache
 def world(seed: int, patients: int = 2000, pool: int = 20_000) -> World:
-    """Train as `make run` does, on the first of the patients drawn."""
+    """Train on the first of the patients drawn; the others are the pool."""
     config = read_config(ROOT / "configs" / "default.yaml")
     drawn = draw(config, seed, patients + pool)[0]
     cohort = drawn.iloc[:patients].reset_index(drop=True)
+    return World(config, train(cohort, config), drawn.iloc[patients:].reset_index(drop=True))
+
+
+def train(cohort: pd.DataFrame, config: Config) -> Artifact:
+    """Train on patients as `make run` does."""
     dictionary = read_dictionary(ROOT / "configs" / "variables.yaml").restricted_to(cohort)
     facts = therapy_facts(read_therapies(ROOT / "data" / "therapies.csv"), config.therapy_prior)
     plan = plan_features(cohort, dictionary, config, facts)
     with threadpool_limits(1):  # more threads than free cores spin: ten times slower
-        artifact = train_artifact(cohort, dictionary, plan, config, {"run": "study"})
-    return World(config, artifact, drawn.iloc[patients:].reset_index(drop=True))
+        return train_artifact(cohort, dictionary, plan, config, {"run": "study"})
 
 
 def draw(
@@ -65,7 +69,7 @@ def draw(
     seed: int,
     patients: int,
     shift: float = 0.0,
-    strength: float = 1.0,
+    strength: float | np.ndarray = 1.0,
     **source,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Draw patients with their true risks.
@@ -74,14 +78,14 @@ def draw(
     ----------
     shift : float
         Added to the log-odds of every grade.
-    strength : float
-        Multiplies what findings do to the log-odds.
+    strength : float, or ndarray of shape (effects,)
+        Multiplies what findings do to the log-odds; an array, in the order of `data/effects.csv`.
     source
         Changes to the config's synthetic source.
     """
     changed = config.source.model_copy(update={"patients": patients, **source})
     generator = Generator(changed, seed, config.outcomes, ROOT / "data")
-    generator.severity.coefficients *= strength
+    generator.severity.coefficients *= np.reshape(strength, (-1, 1))
     generator.design.site_effect[:] += shift
     generator.severity.nuisance_mean += shift
     parts = list(generator.blocks())
@@ -89,6 +93,12 @@ def draw(
         pd.concat([cohort for cohort, _ in parts], ignore_index=True),
         pd.concat([truth for _, truth in parts], ignore_index=True),
     )
+
+
+def graded_effects() -> np.ndarray:
+    """Which effects are per standard deviation of a measured finding, in their file's order."""
+    effects = pd.read_csv(ROOT / "data" / "effects.csv")
+    return (effects["contrast"] == "per SD").to_numpy()
 
 
 def own_mix(config: Config, rng: np.random.Generator) -> dict[str, float]:
