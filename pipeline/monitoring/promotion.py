@@ -1,4 +1,4 @@
-"""Challenger against champion on the same patients: paired differences and a verdict.
+"""Who is champion: a challenger against the champion, on the same patients.
 
 A challenger takes the champion's place if it is not worse by more than the config's margins:
 beyond doubt not by log-loss, for every outcome, and not by net benefit, at every threshold.
@@ -8,7 +8,6 @@ It must have passed its gate, and like is displaced by like only (`registry.incu
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,81 +16,20 @@ import pandas as pd
 
 from pipeline.config import Config
 from pipeline.errors import InputError
-from pipeline.evaluation.bootstrap import summary, weight_blocks
-from pipeline.evaluation.classification import count_alerts
-from pipeline.evaluation.overall import log_odds
-from pipeline.evaluation.utility import net_benefit
+from pipeline.monitoring.comparison import Paired, compare, in_lines, why_not
 from pipeline.monitoring.observations import Observations
 from pipeline.registry.address import fetch_model, tracking_uri
-from pipeline.registry.champion import find_version, make_champion, model_digest
+from pipeline.registry.champion import (
+    champion_before,
+    find_version,
+    make_champion,
+    model_digest,
+)
 from pipeline.registry.client import mlflow_at
 from pipeline.registry.incumbent import CHAMPION, why_champion_stays
+from pipeline.runner import file_digest
 
-_LEAST = 10  # of either outcome, for figures to be told
-
-
-@dataclass(frozen=True)
-class Paired:
-    """Risks of one outcome by both models, on the same patients.
-
-    Attributes
-    ----------
-    observed : ndarray of 0/1, shape (n,)
-    challenger, champion : ndarray, shape (repeats, n)
-    """
-
-    observed: np.ndarray
-    challenger: np.ndarray
-    champion: np.ndarray
-
-
-def compare(paired: Mapping[str, Paired], config: Config) -> dict[str, Any]:
-    """Estimate paired differences with bootstrap intervals, and hold them to the margins.
-
-    Returns
-    -------
-    dict
-        ``passed``, and per outcome ``log_loss`` (challenger minus champion; below 0 is
-        better) and ``net_benefit`` by threshold (above 0 is better), each with ``passed``;
-        or a ``reason`` why it could not be compared, which passes nothing.
-    """
-    outcomes = {name: _compare(name, part, config) for name, part in paired.items()}
-    return {"passed": all(part["passed"] for part in outcomes.values()), "outcomes": outcomes}
-
-
-def _compare(name: str, paired: Paired, config: Config) -> dict[str, Any]:
-    y, n = paired.observed, len(paired.observed)
-    events = int(y.sum())
-    if min(events, n - events) < _LEAST:
-        reason = f"fewer than {_LEAST} patients with or without the event"
-        return {"n": n if n >= _LEAST else None, "passed": False, "reason": reason}
-    settings, margins = config.evaluation, config.promotion
-    thresholds = np.array(settings.thresholds.get(name, []))
-    loss = (_losses(y, paired.challenger) - _losses(y, paired.champion)).mean(axis=0)
-    losses, benefits = [], []
-    for weights in weight_blocks(n, settings.bootstrap, config.seed):
-        losses.append(weights @ loss / n)
-        mine, theirs = (
-            net_benefit(count_alerts(y, risk, thresholds, weights), thresholds)
-            for risk in (paired.challenger, paired.champion)
-        )
-        benefits.append(mine - theirs)
-    log_loss = summary(np.concatenate(losses), settings.interval_level)
-    drawn = np.concatenate(benefits)
-    at = [
-        {"threshold": float(t), **summary(drawn[:, k], settings.interval_level)}
-        for k, t in enumerate(thresholds)
-    ]
-    log_loss["passed"] = log_loss["high"] <= margins.log_loss_margin
-    for row in at:
-        row["passed"] = row["low"] >= -margins.net_benefit_margin
-    passed = log_loss["passed"] and all(row["passed"] for row in at)
-    return {"n": n, "passed": passed, "log_loss": log_loss, "net_benefit": at}
-
-
-def _losses(y: np.ndarray, risk: np.ndarray) -> np.ndarray:
-    eta = log_odds(risk)
-    return np.logaddexp(0.0, eta) - y * eta
+_TAKE_BACK = "'python -m pipeline rollback' gives it back to the one before"
 
 
 def promote(
@@ -113,7 +51,12 @@ def promote(
     -------
     sentence : str
     facts : dict
-        As `compare` returns it, with the two versions, ``moved`` and ``reasons``.
+        As `compare` returns it, with the two versions, ``moved`` and ``reasons`` why not.
+
+    Raises
+    ------
+    InputError
+        Where there are not two versions, or one was fitted on the given patients.
     """
     name, uri = config.registry.model_name, tracking_uri(config.path(config.registry.store))
     with mlflow_at(uri):
@@ -124,24 +67,31 @@ def promote(
         new_version, old_version = str(new.version), str(old.version)
         tags, old_tags = dict(new.tags), dict(old.tags)
         stays = why_champion_stays(client, name, tags)
+        held = client.get_registered_model(name).aliases.get(CHAMPION)
+        holder = None if held is None else str(held)
     if new_version == old_version:
+        before = champion_before(new)
         raise InputError(
             f"version {new_version} of {name} is both challenger and champion",
             expected="two versions",
-            mend="name another with --challenger",
+            mend=f"hold it against the champion before it: --champion {before}"
+            if before
+            else "name another with --challenger",
         )
     if cohort is None:
         paired = _same_folds((new_version, tags), (old_version, old_tags), config)
     else:
+        _not_trained_on(cohort[1], {new_version: tags, old_version: old_tags})
         addresses = [f"models:/{name}/{v}" for v in (new_version, old_version)]
         paired = _both_scored(addresses, *cohort, config, uri)
     found = compare(paired, config)
-    reasons = [*_worse(found, config)]
+    reasons = why_not(found)
     if tags.get("gate") != "passed":
         reasons.append("it did not pass its gate: " + tags.get("gate_reasons", "not judged"))
     if stays is not None:
         reasons.append(stays)
-    if not reasons:
+    moved = not reasons and new_version != holder
+    if moved:
         with mlflow_at(uri):
             from mlflow import MlflowClient
 
@@ -149,54 +99,46 @@ def promote(
     facts = {
         "challenger": new_version,
         "champion": old_version,
-        "moved": not reasons,
+        "moved": moved,
         "reasons": reasons,
         "on": cohort[1].name if cohort else "the same folds",
         **found,
     }
-    return _sentence(name, facts), facts
+    return _sentence(name, facts, holder, config), facts
 
 
-def _sentence(name: str, facts: dict[str, Any]) -> str:
-    told = "; ".join(
-        f"{outcome} log-loss {_interval(part['log_loss'])}"
-        for outcome, part in facts["outcomes"].items()
-        if "log_loss" in part
-    )
-    figures = f" Challenger minus champion: {told}." if told else ""
+def _sentence(name: str, facts: dict[str, Any], holder: str | None, config: Config) -> str:
+    new, old = facts["challenger"], facts["champion"]
+    patients = max((part["n"] or 0) for part in facts["outcomes"].values())
+    on = f"{facts['on']}, {patients:,} patients" if patients else facts["on"]
+    why = "; ".join(reason.rstrip(".") for reason in facts["reasons"])
     if facts["moved"]:
-        return (
-            f"{name} version {facts['challenger']} is {CHAMPION} now, in place of version "
-            f"{facts['champion']}.{figures} 'python -m pipeline rollback' takes it back."
+        instead = f", in place of version {holder}; {_TAKE_BACK}" if holder else ""
+        said = f"version {new} is {CHAMPION} now{instead}."
+    elif not facts["reasons"]:
+        said = f"version {new} is {CHAMPION} already, and is not worse than version {old}."
+    elif new == holder:
+        said = (
+            f"version {new} is {CHAMPION}, but would not be promoted over version {old}: {why}; "
+            f"{_TAKE_BACK}."
         )
-    return (
-        f"{name} version {facts['champion']} stays {CHAMPION}; version {facts['challenger']} is "
-        f"not promoted: {'; '.join(r.rstrip('.') for r in facts['reasons'])}.{figures}"
-    )
+    else:
+        stays = f"version {holder} stays" if holder else "nobody is"
+        said = f"{stays} {CHAMPION}; version {new} is not promoted: {why}."
+    lines = in_lines(facts, config.promotion, config.evaluation.interval_level)
+    return "\n".join([f"{name} {said}", f"On {on}:", *(f"  {line}" for line in lines)])
 
 
-def _worse(found: dict[str, Any], config: Config) -> list[str]:
-    reasons, margins = [], config.promotion
-    for outcome, part in found["outcomes"].items():
-        if "reason" in part:
-            reasons.append(f"{outcome} cannot be compared ({part['reason']})")
-            continue
-        if not part["log_loss"]["passed"]:
-            reasons.append(
-                f"{outcome} log-loss may be worse by more than {margins.log_loss_margin:g} "
-                f"({_interval(part['log_loss'])})"
+def _not_trained_on(file: Path, versions: Mapping[str, Mapping[str, str]]) -> None:
+    digest = file_digest(file)
+    for version, tags in versions.items():
+        if digest in (tags.get("cohort_sha256"), tags.get("site_sha256")):
+            raise InputError(
+                f"version {version} was fitted on these patients, who flatter it",
+                file=file,
+                expected="patients whom neither version has seen",
+                mend="give others, or leave out --cohort: both runs' folds are compared",
             )
-        reasons += [
-            f"{outcome} net benefit at {row['threshold']:.0%} may be worse by more than "
-            f"{margins.net_benefit_margin:g} ({_interval(row)})"
-            for row in part["net_benefit"]
-            if not row["passed"]
-        ]
-    return reasons
-
-
-def _interval(figure: Mapping[str, float]) -> str:
-    return f"{figure['estimate']:+.4f}, {figure['low']:+.4f} to {figure['high']:+.4f}"
 
 
 def _both_scored(

@@ -13,22 +13,32 @@ from pipeline.registry.client import mlflow_at
 from pipeline.registry.incumbent import CHAMPION
 from pipeline.runner import file_digest
 
-# On a version: which one was champion before it.
-BEFORE = "champion_before"
+# On a version: which ones were champion before it, one for each time that it became champion.
+_BEFORE = "champion_before"
 _ATTEMPTS = 5
 
 
 def make_champion(client: Any, model_name: str, version: str) -> str | None:
     """Move the champion's alias to a version, and return the version that held it.
 
-    The version remembers its predecessor, so that `roll_back` can go back step by step.
+    The version remembers its predecessor each time, so that `roll_back` can go back step by step.
     """
     before = client.get_registered_model(model_name).aliases.get(CHAMPION)
     before = None if before is None else str(before)
     if before is not None and before != version:
-        client.set_model_version_tag(model_name, version, BEFORE, before)
+        earlier = _predecessors(client.get_model_version(model_name, version))
+        client.set_model_version_tag(model_name, version, _BEFORE, ",".join([*earlier, before]))
     set_alias(client, model_name, CHAMPION, version)
     return before
+
+
+def champion_before(version: Any) -> str | None:
+    """Which version gave way to this one, the last time that it became champion."""
+    return next(reversed(_predecessors(version)), None)
+
+
+def _predecessors(version: Any) -> list[str]:
+    return [number for number in version.tags.get(_BEFORE, "").split(",") if number]
 
 
 def set_alias(client: Any, model_name: str, alias: str, version: str) -> None:
@@ -67,7 +77,7 @@ def roll_back(uri: str, model_name: str) -> str:
 
         client = MlflowClient()
         now = find_version(client, model_name, f"@{CHAMPION}")
-        before = now.tags.get(BEFORE)
+        before = champion_before(now)
         if before is None:
             raise InputError(
                 f"version {now.version} of {model_name} is champion, and none was before it",
@@ -76,6 +86,9 @@ def roll_back(uri: str, model_name: str) -> str:
             )
         find_version(client, model_name, before)
         set_alias(client, model_name, CHAMPION, before)
+        client.set_model_version_tag(
+            model_name, str(now.version), _BEFORE, ",".join(_predecessors(now)[:-1])
+        )
     return f"{model_name} version {before} is champion again, in place of version {now.version}."
 
 

@@ -9,9 +9,11 @@ import pytest
 import yaml
 
 from pipeline.config_file import read_config
+from pipeline.errors import InputError
 from pipeline.monitoring.commands import promote_version, recalibrate_file, roll_back
-from pipeline.monitoring.promotion import Paired, compare
-from pipeline.registry.champion import find_version, model_digest
+from pipeline.monitoring.comparison import Paired, compare, in_lines
+from pipeline.registry.champion import find_version, make_champion, model_digest
+from pipeline.registry.champion import roll_back as give_back
 from pipeline.registry.client import mlflow_at
 
 LENIENT = {
@@ -99,16 +101,42 @@ def test_roll_back_and_promotion_move_the_alias(site, cohort):
     assert versions(site)[1]["champion"] == "3"
     assert "version 2 is champion again" in roll_back(lenient)
     assert versions(site)[1]["champion"] == "2"
-    said = promote_version("3", "@champion", site.files["graver"], lenient, None)
+    with pytest.raises(InputError, match="version 3 was fitted on these patients"):
+        promote_version("3", "@champion", site.files["graver"], lenient, None)
+    judged = site.home / "further.csv"
+    judged.write_bytes(site.files["graver"].read_bytes() + b"\n")
+    said = promote_version("3", "@champion", judged, lenient, None)
     assert versions(site)[1]["champion"] == "3", said
     assert "version 3 is champion now, in place of version 2" in said
-    said = promote_version("2", "@champion", site.files["graver"], lenient, site.home / "p.json")
+    assert "On further.csv, " in said
+    said = promote_version("2", "@champion", judged, lenient, site.home / "p.json")
     assert "version 3 stays champion" in said
     assert "log-loss may be worse" in said
     assert not json.loads((site.home / "p.json").read_text(encoding="utf-8"))["moved"]
-    said = promote_version("1", "@champion", site.files["mild"], lenient, None)
+    said = promote_version("1", "@champion", judged, lenient, None)
     assert "did not pass its gate" in said
     assert versions(site)[1]["champion"] == "3"
+    # The champion itself may be asked about; it only ever stays.
+    assert "version 3 is champion already" in promote_version("3", "2", judged, lenient, None)
+    with pytest.raises(InputError, match="the champion before it: --champion 2"):
+        promote_version("3", "@champion", judged, lenient, None)
+
+
+def test_roll_back_goes_step_by_step_through_what_was_and_then_ends(tmp_path):
+    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    with mlflow_at(uri):
+        from mlflow import MlflowClient
+
+        client = MlflowClient()
+        client.create_registered_model("toy")
+        for _ in range(2):
+            client.create_model_version("toy", f"file:{tmp_path}", None)
+        for number in "1212":
+            make_champion(client, "toy", number)
+    for number in "121":
+        assert f"version {number} is champion again" in give_back(uri, "toy")
+    with pytest.raises(InputError, match="none was before it"):
+        give_back(uri, "toy")
 
 
 def test_wrong_versions_are_refused_in_a_sentence(site, command):
@@ -133,6 +161,11 @@ def test_paired_differences_by_hand(site):
     expected = 0.4 * np.log(0.4 / 0.3) + 0.6 * np.log(0.6 / 0.7)
     assert worse["outcomes"]["ge2"]["log_loss"]["estimate"] == pytest.approx(expected)
     assert not worse["passed"]
+    lines = in_lines(worse, config.promotion, 0.95)
+    assert lines[1].split()[:4] == ["✗", "ge2", "log-loss", f"{expected:+.4f}"]
+    lines = in_lines({"outcomes": {"ge2": found}}, config.promotion, 0.95)
+    assert "✓" in lines[1]
+    assert "0.0000 (0.0000 to 0.0000)" in lines[1]
     few = compare({"ge2": Paired(y[31:], same[:, 31:], same[:, 31:])}, config)
     assert not few["passed"]
     assert "fewer than 10" in few["outcomes"]["ge2"]["reason"]
