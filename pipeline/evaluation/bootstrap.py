@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
+from scipy.stats import norm, t
 
 # Weights held at once: 2 MB of them stay in the processor's cache. What is done once per block
 # (sorting, the fit that the others start from) asks for some replicates in each.
@@ -88,6 +89,33 @@ def weight_blocks(
         if first == 0:
             block[0] = 1.0
         yield block
+
+
+def expanded_level(level: float, units: int) -> float:
+    r"""Return the level whose percentiles cover ``level`` where few units are resampled.
+
+    Percentiles of samples of few units are too narrow, as a normal interval is that divides by
+    n and forgets the t distribution. Of 8 sites they covered 88 to 92 % where 95 % was meant, and
+    94 to 97 % at this level (simulated: AUROC, log-loss, calibration intercept and slope). Of
+    hundreds of patients it changes nothing.
+
+    Parameters
+    ----------
+    level : float
+        Wanted coverage.
+    units : int
+        Patients or clusters that are drawn, at least 2.
+
+    Notes
+    -----
+    :math:`\alpha' / 2 = \Phi(-\sqrt{n / (n - 1)}\, t_{\alpha / 2, n - 1})`.
+
+    References
+    ----------
+    Hesterberg TC. Am Stat 2015;69:371.
+    """
+    reach = np.sqrt(units / (units - 1)) * t.ppf((1 + level) / 2, units - 1)
+    return float(1 - 2 * norm.cdf(-reach))
 
 
 def summaries(values: Replicates, level: float, reasons: Mapping[str, str]) -> dict[str, Any]:

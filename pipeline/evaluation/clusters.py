@@ -77,11 +77,7 @@ def bootstrap_clusters(
         )
     return sites, (
         f"whole sites are resampled ({count}, column '{named[0]}'), so that the intervals cover "
-        "differences between sites; with so few as this, rather than 40 or more, percentile "
-        "intervals tend to be too narrow"
-        if count < 40
-        else f"whole sites are resampled ({count}, column '{named[0]}'), so that the intervals "
-        "cover differences between sites"
+        "differences between sites"
     )
 
 

@@ -48,7 +48,8 @@ def definition(
         "intervals": (
             f"{settings.interval_level:.0%} percentile bootstrap of the out-of-fold risks, "
             f"{settings.bootstrap} samples of {unit}, the same in every repeat and for every "
-            "model (ici, e50, e90: see there); refitting is not part of the interval"
+            "model (ici, e50, e90: see there), expanded as Hesterberg does (Am Stat 2015;69:371), "
+            "since percentiles of few units are too narrow; refitting is not part of the interval"
         ),
         "differences": "model minus comparator on the same samples; below 0 is better for "
         "log_loss and brier, above 0 for auroc",

@@ -12,7 +12,7 @@ import pandas as pd
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from pipeline.config import Evaluation
-from pipeline.evaluation.bootstrap import Replicates, replicates, summaries
+from pipeline.evaluation.bootstrap import Replicates, expanded_level, replicates, summaries
 from pipeline.evaluation.classification import (
     classification_figures,
     count_alerts,
@@ -134,7 +134,8 @@ def _evaluate_outcome(
     minimum = settings.minimum_cell
     if min(events, n - events) < minimum:
         return _hidden(data, minimum)
-    level = settings.interval_level
+    units = n if clusters is None else len(np.unique(clusters))
+    level = expanded_level(settings.interval_level, units)
     grid = _threshold_grid(settings.net_benefit)
     steps = np.array(thresholds)
     curve_at = np.unique(np.quantile(data.risks["model"], np.linspace(0.01, 0.99, CURVE_POINTS)))

@@ -9,7 +9,13 @@ from typing import Any
 import numpy as np
 
 from pipeline.config import Evaluation
-from pipeline.evaluation.bootstrap import Replicates, replicates, summaries, summary
+from pipeline.evaluation.bootstrap import (
+    Replicates,
+    expanded_level,
+    replicates,
+    summaries,
+    summary,
+)
 from pipeline.evaluation.grouping import Grouping
 from pipeline.evaluation.oof import OutOfFold, aligned
 from pipeline.evaluation.overall import weighted_mean
@@ -179,12 +185,14 @@ def _group(
     drawn, compared = sampled["model"], sampled.get("compared", {}).get("log_loss")
     flat = ranks_nobody(data, "model", strata)
     drawn |= {name: np.full(1 + settings.bootstrap, np.nan) for name in FIGURES if name in flat}
-    figures = summaries(drawn, settings.interval_level, UNDEFINED | flat)
+    units = n if persons is None else len(np.unique(persons))
+    level = expanded_level(settings.interval_level, units)
+    figures = summaries(drawn, level, UNDEFINED | flat)
     found: dict[str, Any] = {"events": shown, "figures": figures}
     if compared is not None:
-        found["differences"] = {"therapy_only": {"log_loss": _with_error(compared, settings)}}
+        found["differences"] = {"therapy_only": {"log_loss": _with_error(compared, level)}}
     return found
 
 
-def _with_error(drawn: np.ndarray, settings: Evaluation) -> dict[str, Any]:
-    return {**summary(drawn, settings.interval_level), "error": float(np.std(drawn[1:], ddof=1))}
+def _with_error(drawn: np.ndarray, level: float) -> dict[str, Any]:
+    return {**summary(drawn, level), "error": float(np.std(drawn[1:], ddof=1))}

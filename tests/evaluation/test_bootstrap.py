@@ -1,7 +1,16 @@
+import math
+
 import numpy as np
 import pytest
 
-from pipeline.evaluation.bootstrap import BLOCK_SIZE, around, summaries, summary, weight_blocks
+from pipeline.evaluation.bootstrap import (
+    BLOCK_SIZE,
+    around,
+    expanded_level,
+    summaries,
+    summary,
+    weight_blocks,
+)
 from pipeline.evaluation.discrimination import auroc
 from pipeline.evaluation.overall import weighted_mean
 
@@ -99,3 +108,20 @@ def test_a_figure_with_distances_beside_it_gets_its_interval_from_them():
     assert found["ici"]["high"] == pytest.approx(0.115)
     drawn["ici_moved"][1:20] = np.nan
     assert summaries(drawn, 0.95, {})["ici"]["reason"] == "undefined in 19 of 101 bootstrap samples"
+
+
+@pytest.mark.parametrize(("units", "t"), [(5, 2.776), (8, 2.365), (30, 2.045), (1001, 1.962)])
+def test_the_expanded_level_by_hand_from_a_table_of_t(units, t):
+    reach = math.sqrt(units / (units - 1)) * t
+    assert expanded_level(0.95, units) == pytest.approx(math.erf(reach / math.sqrt(2)), abs=2e-4)
+
+
+def test_intervals_of_eight_sites_cover_about_as_often_as_they_say():
+    # A mean with differences between sites, 300 times; percentiles alone cover 87 to 90 %.
+    rng, hits, level = np.random.default_rng(8), 0, expanded_level(0.95, 8)
+    clusters = np.repeat(np.arange(8), 25)
+    for draw in range(300):
+        values = rng.normal(size=8)[clusters] + rng.normal(size=200)
+        found = summary(weighted_mean(values, all_weights(200, 400, draw, clusters)), level)
+        hits += found["low"] <= 0 <= found["high"]
+    assert 0.91 <= hits / 300 <= 0.985
