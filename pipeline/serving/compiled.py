@@ -99,7 +99,8 @@ class Compiled:
         every = np.array([*each, *low, *high, *prior]).reshape(terms.shape)
         bound_by = self._cap(every[:3])
         risk, low_risk, high_risk, prior_risk = (1 / (1 + np.exp(-every))).transpose(0, 2, 1)
-        risks = Risks(risk, low_risk, high_risk, prior_risk, bound_by)
+        own = self._own + np.zeros((len(Z), 1), dtype=int) if bound_by is None else bound_by.T
+        risks = Risks(risk, low_risk, high_risk, prior_risk, own)
         if not reasons:
             nothing = np.empty((len(Z), 0, len(self._heads)))
             return risks, nothing[:, :, 0], nothing
@@ -114,7 +115,7 @@ class Compiled:
         ]
         return list(zip(trees, lines[:half], lines[half:], strict=True))
 
-    def _cap(self, limits: np.ndarray) -> np.ndarray:
+    def _cap(self, limits: np.ndarray) -> np.ndarray | None:
         """Cap log-odds and their limits by the next lower grade's, in place.
 
         Parameters
@@ -124,13 +125,12 @@ class Compiled:
 
         Returns
         -------
-        ndarray of int, shape (n, heads)
-            The head that gave each risk.
+        ndarray of int, shape (heads, n), or None
+            The head that gave each risk; None where each gave its own.
         """
-        own = self._own + np.zeros((limits.shape[2], 1), dtype=int)
         if not (limits.take(self._capped, axis=1) > limits.take(self._by, axis=1)).any():
-            return own
-        bound_by, (log_odds, *interval) = own.T, limits
+            return None
+        bound_by, (log_odds, *interval) = np.tile(self._own[:, None], limits.shape[2]), limits
         pairs = list(zip(self._capped.tolist(), self._by.tolist(), strict=True))
         for k, lower in pairs:
             binds = log_odds[k] > log_odds[lower]
@@ -141,7 +141,7 @@ class Compiled:
             limit[:] = np.take_along_axis(limit, bound_by, axis=0)
             for k, lower in pairs:
                 limit[k] = np.where(limit[k] > limit[lower], limit[lower], limit[k])
-        return own
+        return bound_by
 
 
 @dataclass(frozen=True)

@@ -57,18 +57,21 @@ class Lines:
         variance : ndarray, shape (heads, n)
             Posterior variance of each head's log-odds.
         """
-        variance: np.ndarray | float = 0.0
-        margins = np.empty((0, filled.shape[1]))
-        for first, weights, constants in self._bands if filled.shape[1] > _FEW else self._whole:
-            lines = weights @ filled[first:]
-            if constants is not None:
-                lines += constants
-                margins, lines = lines[: self._learners], lines[self._learners :]
-            lines = lines.reshape(self._heads, len(lines) // self._heads, filled.shape[1])
-            variance = variance + np.einsum("krn,krn->kn", lines, lines)
+        n = filled.shape[1]
+        (_, weights, constants), *further = self._bands if n > _FEW else self._whole
+        lines = weights @ filled
+        lines += constants
+        margins = lines[: self._learners]
         if self._cube_weights is not None:
             margins += self._cube_weights @ cubes
-        return margins, np.asarray(variance)
+        variance = self._squares(lines[self._learners :])
+        for first, weights, _ in further:
+            variance += self._squares(weights @ filled[first:])
+        return margins, variance
+
+    def _squares(self, lines: np.ndarray) -> np.ndarray:
+        of_heads = lines.reshape(self._heads, len(lines) // self._heads, lines.shape[1])
+        return np.einsum("krn,krn->kn", of_heads, of_heads)
 
 
 def _triangle(head: Head) -> np.ndarray:
@@ -86,7 +89,7 @@ def _triangle(head: Head) -> np.ndarray:
 
 def _bands(
     straight: np.ndarray, triangles: np.ndarray, count: int
-) -> list[tuple[int, np.ndarray, np.ndarray | None]]:
+) -> list[tuple[int, np.ndarray, np.ndarray]]:
     """Cut upper triangles into bands of rows, without the columns that are empty in a band.
 
     Parameters
@@ -99,15 +102,15 @@ def _bands(
     -------
     list of tuple
         First column of the model matrix that enters, weights of shape (learners in the first
-        band, then heads times the band's rows; columns that enter), and in the first band the
-        constants.
+        band, then heads times the band's rows; columns that enter), and constants, which are 0
+        but in the first band.
     """
-    bands: list[tuple[int, np.ndarray, np.ndarray | None]] = []
+    bands: list[tuple[int, np.ndarray, np.ndarray]] = []
     for rows in np.array_split(np.arange(triangles.shape[1]), count):
         band = triangles[:, rows].reshape(-1, triangles.shape[2])
         if bands:
             first = int(rows[0])
-            bands.append((first - 1, np.ascontiguousarray(band[:, first:]), None))
+            bands.append((first - 1, np.ascontiguousarray(band[:, first:]), band[:, :1]))
         else:
             band = np.vstack([straight, band])
             bands.append((0, np.ascontiguousarray(band[:, 1:]), band[:, :1]))

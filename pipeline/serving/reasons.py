@@ -46,20 +46,21 @@ class Reasons:
                 trees[k, j], *linear[k, [j, len(boosters) + j]] = head.b
         width = len(plan.columns)
         source_of = np.array([plan.sources.index(c.source) for c in plan.columns], dtype=int)
+        of_trees = np.append(source_of, -1)
         weights = np.column_stack(
-            [linear @ folded.straight, linear @ folded.cubes, np.repeat(trees, width, axis=1)]
+            [linear @ folded.straight, linear @ folded.cubes, np.repeat(trees, width + 1, axis=1)]
         )
         sources = np.concatenate(
-            [source_of, source_of[folded.knot_columns], np.tile(source_of, len(boosters))]
+            [source_of, source_of[folded.knot_columns], np.tile(of_trees, len(boosters))]
         )
         # Terms of a source side by side: each source is then one sum of adjoining rows.
-        self._order = np.argsort(sources, kind="stable")
+        order = np.argsort(sources, kind="stable")
+        self._order = order[sources[order] >= 0]
         self._starts = np.flatnonzero(np.diff(sources[self._order], prepend=-1))
-        self._weights = weights[:, self._order, None]
+        deviation_weight = np.array([[head.update.deviation_weight] for head in heads])
+        self._weights = (deviation_weight * weights)[:, self._order, None]
         self.centres = linear @ folded.centres @ np.eye(len(plan.sources) + 1)[source_of]
-        self._own = np.arange(len(heads))
         updates = [head.update for head in heads]
-        self._deviation_weight = np.array([[[u.deviation_weight]] for u in updates])
         self._base = np.array(
             [
                 u.alpha + u.rate_weight * (h.prior.mean + h.a)
@@ -74,7 +75,7 @@ class Reasons:
         known: np.ndarray,
         of_arm: np.ndarray,
         follows: np.ndarray,
-        bound_by: np.ndarray,
+        bound_by: np.ndarray | None,
     ) -> tuple[np.ndarray, np.ndarray]:
         """Compute base, shape (n, heads), and contributions, shape (n, sources + 1, heads).
 
@@ -85,15 +86,17 @@ class Reasons:
         of_arm : ndarray, shape (heads, sources + 1, n)
             What the arm adds.
         follows : ndarray, shape (heads, n)
-        bound_by : ndarray of int, shape (n, heads)
-            Whose reasons apply.
+        bound_by : ndarray of int, shape (heads, n), or None
+            Whose reasons apply; None where each head's own do.
         """
-        trees = [booster.contributions(known.T)[:, :-1].T for booster in self._boosters]
+        # The trees' last row is their base value, which the order leaves out.
+        trees = [booster.contributions(known.T).T for booster in self._boosters]
         terms = np.concatenate([filled, cubes, *trees]).take(self._order, axis=0)
         sums = np.add.reduceat(self._weights * terms, self._starts, axis=1)
-        sums *= self._deviation_weight * follows[:, None]
+        sums *= follows[:, None]
         parts = of_arm.copy()
         parts[:, :-1] += sums
-        if (bound_by != self._own).any():
-            parts = np.take_along_axis(parts, bound_by.T[:, None], axis=0)
-        return self._base.take(bound_by), parts.T
+        if bound_by is None:
+            return self._base + np.zeros((len(known.T), 1)), parts.T
+        parts = np.take_along_axis(parts, bound_by[:, None], axis=0)
+        return self._base[bound_by].T, parts.T
