@@ -152,8 +152,11 @@ class Encoder:
         """Variables and scores in rows."""
         # One patient's numbers are faster as such than as arrays of one.
         values = numbers[0].tolist() if len(numbers) == 1 else list(numbers.T)
-        for formula, given in self._scores:
-            values.append(formula(*[values[at] if f == 1 else values[at] * f for at, f in given]))
+        for formula, places, factors in self._scores:
+            given = [values[at] for at in places]
+            if factors is not None:
+                given = [value * factor for value, factor in zip(given, factors, strict=True)]
+            values.append(formula(*given))
         return np.array(values).reshape(len(values), len(numbers))
 
     def _levels(self, inputs: Inputs) -> list[np.ndarray]:
@@ -181,7 +184,8 @@ class Encoder:
         self._scores = [
             (
                 BY_NAME[s.name].formula,
-                [(place[v], f) for v, f in zip(s.variables, s.factors, strict=True)],
+                [place[v] for v in s.variables],
+                None if all(f == 1 for f in s.factors) else s.factors,
             )
             for s in plan.scores
         ]

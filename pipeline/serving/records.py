@@ -89,7 +89,7 @@ class RecordReader:
                 if given is None:
                     continue
                 unit = day = None
-                if isinstance(given, Mapping):
+                if type(given) is not str and isinstance(given, Mapping):
                     if not given.keys() <= _KEYS:
                         raise self._fault("holds other keys than value, unit and day", name, row)
                     unit, day, given = given.get("unit"), given.get("day"), given.get("value")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from pipeline.features.encoder import REMEMBERED, Arm, Arms, Encoder, Inputs
@@ -52,14 +54,16 @@ class Rules:
     def judge(self, inputs: Inputs, arms: Arms, risks: Risks, verdict: Verdict) -> None:
         """Say of each patient why there is no risk, or what to beware of."""
         V = inputs.numbers.T
-        known = np.concatenate([V == V, inputs.codes.T >= 0])
-        anything, leading, usual = self._counted @ known
+        count = self._counted @ np.concatenate([V == V, inputs.codes.T >= 0])
+        short = count < self._least
+        too_little = short.any()
         # Without predictors and prior the model would still give its base rate to an empty record.
-        if not anything.all():
-            verdict.abstain_where(anything == 0, "nothing is known of the patient")
+        if too_little:
+            verdict.abstain_where(short[0], "nothing is known of the patient")
         self._prior(arms, verdict)
         self._values(V, verdict)
-        self._too_little_known(leading, usual, verdict)
+        if too_little:
+            self._too_little_known(short, count, verdict)
         self._levels(inputs, verdict)
         self._model(risks, verdict)
 
@@ -111,13 +115,11 @@ class Rules:
     def _values(self, V: np.ndarray, verdict: Verdict) -> None:
         flags = V.take(self._binary, axis=0)
         odd = (flags > 0) & (flags < 1)
-        if odd.any():
-            for at in np.flatnonzero(odd.any(axis=1)).tolist():
-                self._not_binary(int(self._binary[at]), odd[at], verdict)
+        for at in np.flatnonzero(odd.any(axis=1)).tolist():
+            self._not_binary(int(self._binary[at]), odd[at], verdict)
         odd = (self._calm_low > V) | (self._calm_high < V)
-        if odd.any():
-            for at in np.flatnonzero(odd.any(axis=1)).tolist():
-                self._outside(at, V[at], verdict)
+        for at in np.flatnonzero(odd.any(axis=1)).tolist():
+            self._outside(at, V[at], verdict)
 
     def _outside(self, at: int, values: np.ndarray, verdict: Verdict) -> None:
         variable = self._variables[at]
@@ -138,19 +140,19 @@ class Rules:
     def _not_binary(self, at: int, which: np.ndarray, verdict: Verdict) -> None:
         verdict.abstain_where(which, f"'{self._variables[at].name}' must be 0 or 1")
 
-    def _too_little_known(self, leading: np.ndarray, usual: np.ndarray, verdict: Verdict) -> None:
-        scoring, needed = self._scoring, self._needed
-        few = leading < needed
+    def _too_little_known(self, short: np.ndarray, count: np.ndarray, verdict: Verdict) -> None:
+        _, few, much = short
+        leading, usual = self._scoring["leading"], len(self._scoring.get("usually_known", []))
         if few.any():
-            labels = ", ".join(self._artifact.dictionary[name].label for name in scoring["leading"])
+            labels = ", ".join(self._artifact.dictionary[name].label for name in leading)
+            needed = f"{self._least[1, 0]:.0f}"
             sentence = f"fewer than {needed} of the leading predictors are known ({labels})"
             verdict.abstain_where(few, sentence)
-        missing = self._usual - usual
-        much = missing > scoring["warn_missing_share"] * self._usual
-        for count in np.unique(missing[much]) if much.any() else ():
+        missing = usual - count[2]
+        for absent in np.unique(missing[much]):
             verdict.warn_where(
-                missing == count,
-                f"{count:.0f} of the {self._usual} values that training usually knew are missing: "
+                missing == absent,
+                f"{absent:.0f} of the {usual} values that training usually knew are missing: "
                 "the model puts expected values in their place",
             )
 
@@ -178,9 +180,10 @@ class Rules:
                 )
 
     def _set_counts(self) -> None:
-        """Rows of 0/1 that count what is known: anything, leading predictors, usual values.
+        """What is counted, as rows of 0/1, and of how much there must be how many.
 
-        Variables, not scores: a value that enters three scores is still one thing known.
+        Anything at all, leading predictors, values that training usually knew. Variables, not
+        scores: a value that enters three scores is still one thing known.
         """
         leading, usual = self._scoring["leading"], self._scoring.get("usually_known", [])
         names = [*self._encoder.numbers, *self._encoder.texts]
@@ -188,5 +191,6 @@ class Rules:
             [[True for _ in names], [n in leading for n in names], [n in usual for n in names]],
             dtype=float,
         )
-        self._needed = min(self._scoring["minimum_present"], len(leading))
-        self._usual = len(usual)
+        needed = min(self._scoring["minimum_present"], len(leading))
+        may_miss = math.floor(self._scoring["warn_missing_share"] * len(usual))
+        self._least = np.array([[1.0], [needed], [len(usual) - may_miss]])
