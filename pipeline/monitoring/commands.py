@@ -116,7 +116,7 @@ def recalibrate_file(model: str, cohort: Path, config: Config, output: Path) -> 
         verdict += f", but {registered['champion_stays']}"
     return (
         f"Recalibrated ({kinds}): {registered['model_name']} version {registered['version']} is "
-        f"{aliases}; {verdict} Read {output / 'recalibration.html'}"
+        f"{aliases}; {verdict} Read {output / 'model_card.html'}"
     )
 
 

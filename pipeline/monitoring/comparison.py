@@ -132,5 +132,5 @@ def _told(figure: Mapping[str, float]) -> str:
 
 def _signed(value: float) -> str:
     """Four decimals with a sign, and none before what rounds to 0."""
-    text = f"{value:+.4f}"
+    text = f"{value:+z.4f}"
     return text[1:] if float(text) == 0 else text

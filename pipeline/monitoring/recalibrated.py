@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,7 @@ from pipeline.registry.entry import flat_metrics, tags
 from pipeline.registry.incumbent import COHORT_KIND, comparable_tags
 from pipeline.registry.register import Entry, register
 from pipeline.runner import file_digest
+from pipeline.serving.http.source import card_of
 
 Facts = dict[str, Any]
 
@@ -109,17 +111,21 @@ def register_recalibrated(
     output: Path,
 ) -> Facts:
     """Write the recalibrated model and its card, and register it as its parent's child."""
-    from pipeline.monitoring.report import recalibration_html, recalibration_markdown
+    from pipeline.monitoring.site_card import site_facts, to_html, to_markdown
 
     package, name = Path(__file__).parents[1], config.registry.model_name
+    before = found.artifact.facts["provenance"]
     parent = _parent(model, name, uri)
+    parent[COHORT_KIND] = parent[COHORT_KIND] or before.get(COHORT_KIND)
     kinds = {o: s["kind"] for s in found.steps for o in s["outcomes"]}
     descent = {
         **{f"parent_{key}": value for key, value in parent.items() if value is not None},
         "site_sha256": file_digest(cohort),
+        # A table that somebody gives counts as real patients.
+        "site_cohort_kind": "table",
         "update": json.dumps(kinds),
     }
-    facts["parent"] = parent
+    facts |= {"parent": parent, "site_sha256": descent["site_sha256"]}
     facts["updates"] = {
         h.outcome: {
             "kind": h.update.kind,
@@ -130,7 +136,8 @@ def register_recalibrated(
         }
         for h in found.artifact.model.heads
     }
-    provenance = found.artifact.facts["provenance"] | descent
+    # What is said of a grandparent is not said of the parent.
+    provenance = {k: v for k, v in before.items() if not k.startswith("parent_")} | descent
     artifact = replace(found.artifact, facts=found.artifact.facts | {"provenance": provenance})
     folder = output / "model"
     _emptied(folder)
@@ -138,7 +145,8 @@ def register_recalibrated(
     (output / "recalibration.json").write_text(
         json.dumps(facts, indent=1, allow_nan=False) + "\n", encoding="utf-8"
     )
-    kind = parent["cohort_kind"] or "synthetic"
+    # What findings mean was learned from the parent's patients: the site's make it no other kind.
+    kind = parent[COHORT_KIND] or "unknown"
     entry = Entry(
         run_name=f"{config.name} recalibrated",
         model_name=name,
@@ -157,11 +165,14 @@ def register_recalibrated(
     store = config.path(config.registry.store)
     registered = register(entry, read_artifact(folder), uri, store.parent / "mlartifacts")
     facts["registered"] = registered
-    html, markdown = output / "recalibration.html", output / "recalibration.md"
-    html.write_text(recalibration_html(facts), encoding="utf-8")
-    text = recalibration_markdown(facts)
+    site = site_facts(
+        facts, config.card.title, config.primary_outcome, config.evaluation.minimum_cell
+    )
+    html, markdown = output / "model_card.html", output / "model_card.md"
+    html.write_text(to_html(site, _parents_card(model, parent, uri)), encoding="utf-8")
+    text = to_markdown(site)
     markdown.write_text(text, encoding="utf-8")
-    attach_card(uri, registered, [html, markdown, *_parents_card(parent, uri, output)], text)
+    attach_card(uri, registered, [html, markdown], text)
     return registered
 
 
@@ -221,26 +232,20 @@ def _parent(model: str, name: str, uri: str) -> dict[str, Any]:
         }
 
 
-def _parents_card(parent: dict[str, Any], uri: str, output: Path) -> list[Path]:
-    """The parent's own card, which still says what the model is made of."""
+def _parents_card(model: str, parent: dict[str, Any], uri: str) -> str | None:
+    """The parent's own card as HTML, from the registry or beside its folder."""
     if parent["run"] is None:
-        return []
-    with mlflow_at(uri):
+        beside = card_of(Path(model))
+        return None if beside is None else beside.read_text(encoding="utf-8")
+    with mlflow_at(uri), TemporaryDirectory() as folder:
         from mlflow import MlflowClient
         from mlflow.exceptions import MlflowException
 
-        client, found = MlflowClient(), []
-        for kind in ("html", "json"):
-            try:
-                path = client.download_artifacts(
-                    parent["run"], f"card/model_card.{kind}", str(output)
-                )
-                target = output / f"parent_model_card.{kind}"
-                Path(path).replace(target)
-                found.append(target)
-            except (MlflowException, OSError):
-                continue
-    return found
+        try:
+            path = MlflowClient().download_artifacts(parent["run"], "card/model_card.html", folder)
+            return Path(path).read_text(encoding="utf-8")
+        except (MlflowException, OSError):
+            return None
 
 
 def _emptied(folder: Path) -> None:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib import resources
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from pipeline.card.svg import Drawing, Scale, ticks
+from pipeline.monitoring.page import environment, percent, style
 from pipeline.monitoring.verdict import FINE, RECALIBRATE, RETRAIN
 
 _TITLES = {FINE: "Fine", RECALIBRATE: "Recalibrate", RETRAIN: "Retrain"}
@@ -30,7 +29,7 @@ def to_html(found: Mapping[str, Any], identity: Mapping[str, str]) -> str:
         key=lambda entry: (entry["verdict"] == "none", -entry["size"] / entry["limits"][0]),
     )
     return (
-        _environment()
+        environment()
         .get_template("monitor.html.j2")
         .render(
             found=found,
@@ -50,86 +49,9 @@ def to_html(found: Mapping[str, Any], identity: Mapping[str, str]) -> str:
                 if any("oe" in p for p in part["periods"])
             },
             shares={e["kind"] + e["name"]: Markup(_shares(e)) for e in drift if "bins" in e},
-            style=_style(),
+            style=style(),
         )
     )
-
-
-def recalibration_html(facts: Mapping[str, Any]) -> str:
-    """Render the card of a recalibrated version: what changed since its parent."""
-    return (
-        _environment()
-        .get_template("recalibration.html.j2")
-        .render(F=facts, figures=_figures(facts), parent=_parent(facts), style=_style())
-    )
-
-
-def recalibration_markdown(facts: Mapping[str, Any]) -> str:
-    """The same in short, as the version's description."""
-    registered = facts["registered"]
-    lines = [
-        f"# {registered['model_name']} version {registered['version']}: recalibrated",
-        "",
-        f"Research use only. Child of {_parent(facts)}. {facts['gate']['verdict']}",
-        "",
-        "| Outcome | Kind | alpha | weight of the therapy alone | weight of findings |",
-        "|---|---|---|---|---|",
-    ]
-    for update in facts["updates"].values():
-        lines.append(
-            f"| {update['label']} | {update['kind']} | {update['alpha']:.3f} "
-            f"| {update['rate_weight']:.3f} | {update['deviation_weight']:.3f} |"
-        )
-    lines += ["", "| Outcome | Figure | Before | After |", "|---|---|---|---|"]
-    for row in _figures(facts):
-        before, after = _interval(row["before"], 3), _interval(row["after"], 3)
-        lines.append(f"| {row['label']} | {row['figure']} | {before} | {after} |")
-    return "\n".join(lines) + "\n"
-
-
-_SHOWN = {
-    "ici": "Mean distance from calibration (ICI)",
-    "calibration_intercept": "Calibration intercept",
-    "calibration_slope": "Calibration slope",
-    "log_loss": "Log-loss",
-    "auroc_within_therapy": "AUROC within therapy",
-}
-
-
-def _figures(facts: Mapping[str, Any]) -> list[dict[str, Any]]:
-    rows = []
-    for outcome, part in facts["evaluation"]["outcomes"].items():
-        models = part.get("models", {})
-        for key, label in _SHOWN.items():
-            if "model" in models and key in models["model"]:
-                rows.append(
-                    {"label": facts["updates"][outcome]["label"], "figure": label,
-                     "before": models["before"][key], "after": models["model"][key]}
-                )  # fmt: skip
-    return rows
-
-
-def _parent(facts: Mapping[str, Any]) -> str:
-    version = facts["parent"]["version"]
-    return f"version {version}" if version else "a model that is not registered"
-
-
-def _environment() -> Environment:
-    page = Environment(
-        loader=PackageLoader("pipeline.monitoring"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    page.filters |= {"percent": _percent, "number": _number, "interval": _interval}
-    return page
-
-
-def _style() -> Markup:
-    """The model card's own style."""
-    file = resources.files("pipeline.card") / "templates" / "card.css"
-    return Markup(file.read_text(encoding="utf-8"))
 
 
 def _over_time(outcome: str, part: Mapping[str, Any]) -> str:
@@ -169,8 +91,8 @@ def _shares(entry: Mapping[str, Any]) -> str:
     height = 34 + _ROW * len(rows)
     most = max([0.05, *entry["reference"], *(f for f in entry["found"] if f is not None)])
     told = "; ".join(
-        f"{name}: {_percent(before)} in training, "
-        + ("too few to be shown" if now is None else f"{_percent(now)} now")
+        f"{name}: {percent(before)} in training, "
+        + ("too few to be shown" if now is None else f"{percent(now)} now")
         for name, before, now in rows
     )
     drawing = Drawing(
@@ -188,20 +110,3 @@ def _shares(entry: Mapping[str, Any]) -> str:
             drawing.dot(scale(now), y, 4.5, "p-mark")
         drawing.dot(scale(before), y, 4.5, "p-point")
     return drawing.to_text()
-
-
-def _percent(share: float | None, digits: int = 0) -> str:
-    return "few" if share is None else f"{100 * share:.{digits}f} %"
-
-
-def _number(value: float | None, digits: int = 2) -> str:
-    return "not assessed" if value is None else f"{value:.{digits}f}".replace("-", "−")
-
-
-def _interval(figure: Mapping[str, float | None], digits: int = 2) -> str:
-    if figure["estimate"] is None:
-        return "not assessed"
-    if figure["low"] is None:
-        return _number(figure["estimate"], digits)
-    estimate, low, high = (_number(figure[k], digits) for k in ("estimate", "low", "high"))
-    return f"{estimate} ({low} to {high})"

@@ -20,7 +20,8 @@ def comparable_tags(outcomes: Mapping[str, Outcome], cohort_kind: str) -> dict[s
     outcomes : mapping of str to Outcome
         What the model predicts.
     cohort_kind : str
-        ``table`` for real patients, ``synthetic`` for drawn ones.
+        ``table`` for real patients, ``synthetic`` for drawn ones, ``unknown`` where a model that
+        was recalibrated does not say on whom its parent was trained.
     """
     # Labels may be reworded; name, column and grade are what a caller relies on.
     told = [
@@ -59,8 +60,9 @@ def why_champion_stays(client: Any, model_name: str, tags: Mapping[str, str]) ->
             if OUTCOMES in theirs
             else "does not say which outcomes it predicts"
         )
-    elif theirs.get(COHORT_KIND) == "table" and tags.get(COHORT_KIND) == "synthetic":
-        reason = "was trained on real patients, and this version on synthetic ones"
+    elif theirs.get(COHORT_KIND) == "table" and tags.get(COHORT_KIND) != "table":
+        ours = "on synthetic ones" if tags.get(COHORT_KIND) == "synthetic" else "does not say so"
+        reason = f"was trained on real patients, and this version {ours}"
     else:
         return None
     return (

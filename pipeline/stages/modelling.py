@@ -7,8 +7,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from pipeline.registry.incumbent import COHORT_KIND
 from pipeline.runner import Job, file_digest, package_digest
-from pipeline.stages.files import artifact_of, cohort_of, dictionary_of, plan_of, write_json
+from pipeline.stages.files import (
+    artifact_of,
+    cohort_of,
+    dictionary_of,
+    is_synthetic,
+    plan_of,
+    write_json,
+)
 
 
 def train(job: Job) -> str:
@@ -20,6 +28,7 @@ def train(job: Job) -> str:
     provenance = {
         "run": config.name,
         "seed": config.seed,
+        COHORT_KIND: "synthetic" if is_synthetic(job) else "table",
         "cohort_sha256": file_digest(job.run / "ingest" / "cohort.parquet"),
         "source_sha256": package_digest(),
     }

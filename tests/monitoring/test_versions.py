@@ -1,6 +1,7 @@
 """Recalibrated versions in a registry: descent, gate, promotion and the way back."""
 
 import json
+import re
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -12,9 +13,12 @@ from pipeline.config_file import read_config
 from pipeline.errors import InputError
 from pipeline.monitoring.commands import promote_version, recalibrate_file, roll_back
 from pipeline.monitoring.comparison import Paired, compare, in_lines
+from pipeline.registry.address import fetch_served
 from pipeline.registry.champion import find_version, make_champion, model_digest
 from pipeline.registry.champion import roll_back as give_back
 from pipeline.registry.client import mlflow_at
+from pipeline.registry.incumbent import why_champion_stays
+from pipeline.serving.http.source import FolderSource
 
 LENIENT = {
     "minimum_events": 10,
@@ -85,15 +89,54 @@ def test_the_gate_is_applied_and_says_why(site):
     assert found["3"].tags["gate"] == "passed", found["3"].tags["gate_reasons"]
 
 
-def test_the_card_says_what_changed(site):
-    page = (site.home / "third" / "recalibration.html").read_text(encoding="utf-8")
+def test_the_card_is_one_document(site, small_run):
+    page = (site.home / "third" / "model_card.html").read_text(encoding="utf-8")
     assert "child of version 2" in page
     facts = json.loads((site.home / "third" / "recalibration.json").read_text(encoding="utf-8"))
     before = facts["evaluation"]["outcomes"]["ge2"]["models"]["before"]["ici"]["estimate"]
     after = facts["evaluation"]["outcomes"]["ge2"]["models"]["model"]["ici"]["estimate"]
     assert after < before
+    assert f"{after:.3f} <" in page
+    # The parent's sections, and through its parent those of the trained model.
+    anchors = re.findall(r' id="([^"]+)"', page)
+    assert len(anchors) == len(set(anchors))
+    assert {"site-figures", "parent-site-figures"} <= set(anchors)
+    assert set(re.findall(r'href="#([^"]+)"', page)) <= set(anchors)
     found, _ = versions(site)
-    assert "| Outcome | Kind |" in found["3"].description
+    assert "| Outcome | Events | Update |" in found["3"].description
+
+
+def test_the_card_of_a_trained_parent_follows(site, small_run):
+    page = (site.home / "second" / "model_card.html").read_text(encoding="utf-8")
+    trained = (small_run.folder / "card" / "model_card.html").read_text(encoding="utf-8")
+    sections = re.findall(r'<section id="([^"]+)"', trained)
+    assert "performance" in sections
+    assert [s for s in re.findall(r'<section id="([^"]+)"', page) if s in sections] == sections
+
+
+def test_the_service_answers_with_the_card(site):
+    folder = FolderSource(site.home / "third" / "model")
+    card = (site.home / "third" / "model_card.html").read_bytes()
+    assert folder.load().card == card
+    _, _, served = fetch_served("models:/toy/3", f"sqlite:///{site.home / 'mlflow.db'}")
+    assert Path(served).read_bytes() == card
+
+
+def test_tags_say_whose_data_taught_it(site):
+    # The small run's patients were drawn; a site's table counts as real ones.
+    for version in versions(site)[0].values():
+        assert version.tags["cohort_kind"] == "synthetic"
+        assert version.tags["site_cohort_kind"] == "table"
+
+
+def test_a_recalibrated_model_of_unknown_descent_does_not_displace_one_of_real_patients():
+    champion = SimpleNamespace(tags={"outcomes": "[]", "cohort_kind": "table"})
+    client = SimpleNamespace(
+        get_registered_model=lambda name: SimpleNamespace(aliases={"champion": "1"}),
+        get_model_version=lambda name, version: champion,
+    )
+    tags = {"outcomes": "[]", "cohort_kind": "unknown"}
+    assert "and this version does not say so" in why_champion_stays(client, "toy", tags)
 
 
 def test_roll_back_and_promotion_move_the_alias(site, cohort):

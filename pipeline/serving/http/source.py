@@ -73,13 +73,18 @@ class FolderSource:
         return f"{found.st_mtime_ns}/{found.st_size}"
 
     def load(self) -> Loaded:
-        """Load the model, and the card that the same run wrote."""
-        card = self._folder.parents[1] / "card" / _CARD
-        key = self.key()
-        return _loaded(key, None, self._folder, card if card.is_file() else None)
+        """Load the model, and the card that came with it."""
+        return _loaded(self.key(), None, self._folder, card_of(self._folder))
 
     def close(self) -> None:
         """Nothing is open."""
+
+
+def card_of(model: Path) -> Path | None:
+    """Find the card of a model folder: of the run that it lies in, or of its recalibration."""
+    folder = model.resolve()
+    places = folder.parents[1] / "card" / _CARD, folder.parent / _CARD
+    return next((place for place in places if place.is_file()), None)
 
 
 class RegistrySource:
