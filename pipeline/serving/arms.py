@@ -42,31 +42,27 @@ class ArmTerms:
         ]
         self._known: dict[str, tuple[np.ndarray, np.ndarray]] = {}
 
-    def of(self, arms: Arms) -> tuple[np.ndarray, np.ndarray]:
-        """Look up the terms of n patients.
+    def terms(self, arms: Arms) -> np.ndarray:
+        """Look up the terms of n patients, shape (4, heads, n).
 
-        Returns
-        -------
-        terms : ndarray, shape (4, heads, n)
-            Log-odds of the prior; of the therapy alone, the prior included; how far patients
-            follow the deviation; and the variance that the published rate brings.
-        contributions : ndarray, shape (heads, sources + 1, n)
-            What the arm adds to each source's contribution, the therapy prior's last.
+        Log-odds of the prior; of the therapy alone, the prior included; how far patients follow
+        the deviation; and the variance that the published rate brings.
         """
-        if not arms.each:
-            terms, contributions = self._of(None)
-            n = (len(arms.of),)
-            return (
-                np.broadcast_to(terms, terms.shape[:-1] + n),
-                np.broadcast_to(contributions, contributions.shape[:-1] + n),
-            )
-        if len(arms.of) == 1:
-            return self._of(arms.each[0])
-        terms, contributions = zip(*[self._of(arm) for arm in arms.each], strict=True)
-        return (
-            np.concatenate(terms, axis=-1).take(arms.of, axis=-1),
-            np.concatenate(contributions, axis=-1).take(arms.of, axis=-1),
-        )
+        return self._spread(arms, 0)
+
+    def contributions(self, arms: Arms) -> np.ndarray:
+        """Look up what the arm adds to contributions, shape (heads, sources + 1, n).
+
+        The therapy prior's is the last.
+        """
+        return self._spread(arms, 1)
+
+    def _spread(self, arms: Arms, which: int) -> np.ndarray:
+        """Lay out per patient what is known of the arms."""
+        if len(arms.of) == 1 and arms.each:
+            return self._of(arms.each[0])[which]
+        found = [self._of(arm)[which] for arm in arms.each] or [self._of(None)[which]]
+        return np.concatenate(found, axis=-1).take(arms.of, axis=-1)
 
     def _of(self, arm: Arm | None) -> tuple[np.ndarray, np.ndarray]:
         name = arm.name if arm else ""

@@ -78,7 +78,7 @@ class Compiled:
         filled, known = self._imputer.fill(Z.T)
         cubes = self._lines.cubes(filled)
         margins, posterior = self._lines.of(filled, cubes)
-        terms, of_arm = self._arm_terms.of(arms)
+        terms = self._arm_terms.terms(arms)
         learned = self._learned(known, margins)
         each: list[Any] = []
         low: list[Any] = []
@@ -104,6 +104,7 @@ class Compiled:
         if not reasons:
             nothing = np.empty((len(Z), 0, len(self._heads)))
             return risks, nothing[:, :, 0], nothing
+        of_arm = self._arm_terms.contributions(arms)
         return risks, *self._reasons.of(filled, cubes, known, of_arm, terms[2], bound_by)
 
     def _learned(self, known: np.ndarray, margins: np.ndarray) -> list[tuple[Any, Any, Any]]:
