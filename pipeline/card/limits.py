@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from pipeline.card.figures import is_unknown, number, percent, with_interval, words
@@ -47,20 +47,26 @@ def warnings(facts: Mapping[str, Any]) -> list[str]:
         found.append(SYNTHETIC)
     subgroups = facts["performance"]["subgroups"]
     if facts["verdict"]["warnings"]:
-        found.append(_without_gain(facts["verdict"]["warnings"]))
+        found.append(_without_gain(facts))
     elif not is_unknown(subgroups) and subgroups["unranked_finding"]:
         found.append(subgroups["unranked_finding"])
     return found
 
 
-def _without_gain(warned: Sequence[Mapping[str, Any]]) -> str:
+def _without_gain(facts: Mapping[str, Any]) -> str:
     """Say in which groups the therapy alone would do, the outcomes of a group together."""
-    groups = dict.fromkeys((warning["group"], warning["n"]) for warning in warned)
+    warned = facts["verdict"]["warnings"]
     told = []
-    for group, n in groups:
-        own = [w for w in warned if (w["group"], w["n"]) == (group, n)]
-        figures = "; ".join(f"{w['label']}: {with_interval(w['figure'], 3)}" for w in own)
-        told.append(f"{group} ({number(n, 0)} patients; log-loss against it, {figures})")
+    for group, n in dict.fromkeys((warning["group"], warning["n"]) for warning in warned):
+        figures = [
+            ("" if w["outcome"] == facts["primary_outcome"] else f"{w['label']}: ")
+            + with_interval(w["figure"], 3)
+            for w in warned
+            if (w["group"], w["n"]) == (group, n)
+        ]
+        told.append(
+            f"{group}, {number(n, 0)} patients (log-loss above the therapy's: {'; '.join(figures)})"
+        )
     return (
         "Not shown to add anything to the therapy alone in groups large enough to show it: "
         f"{'; '.join(told)}."
@@ -121,7 +127,7 @@ def _subgroups(facts: Mapping[str, Any]) -> list[dict[str, str]]:
         return []
     found = []
     if facts["verdict"]["warnings"]:
-        text = _without_gain(facts["verdict"]["warnings"])
+        text = _without_gain(facts)
         found.append(_entry("Groups in which it adds nothing", text))
     if subgroups["unranked_finding"]:
         found.append(_entry("Groups it cannot tell apart", subgroups["unranked_finding"]))

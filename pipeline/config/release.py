@@ -50,7 +50,7 @@ class Gate(Section):
     calibration_intercept: tuple[float, float] = (-0.2, 0.2)
     better_than_therapy_only: bool = True
     subgroup_alpha: float = Field(default=0.05, gt=0, lt=1)
-    subgroup_power: float = Field(default=0.8, gt=0, lt=1)
+    subgroup_power: float = Field(default=0.95, gt=0, lt=1)
 
 
 class Registry(Section):

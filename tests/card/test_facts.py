@@ -267,3 +267,22 @@ def test_a_group_ranked_no_better_than_chance_stands_on_the_first_screen(run, lo
     assert ("Groups it cannot tell apart" in headings) == bool(said) == (low <= 0.5)
     if said:
         assert f"0.61 ({low:.2f} to 0.67)" in said[0]
+
+
+def test_groups_without_gain_stand_on_the_first_screen():
+    figure = {"estimate": 0.0014, "low": -0.0073, "high": 0.0096}
+    warning = {"outcome": "ge2", "group": "T-cell engagers", "n": 1563, "figure": figure}
+    facts = {
+        "model": {"heads": [{"fitted": True}], "prior": {"kind": "published"}},
+        "synthetic": False,
+        "primary_outcome": "ge2",
+        "performance": {"subgroups": {"unranked_finding": "Not shown to rank."}},
+        "verdict": {"warnings": [{**warning, "label": "CRS of grade 2 or higher"}]},
+    }
+    assert warnings(facts)[-1] == (
+        "Not shown to add anything to the therapy alone in groups large enough to show it: T-cell "
+        "engagers, 1,563 patients (log-loss above the therapy's: 0.001 (−0.007 to 0.010))."
+    )
+    facts["verdict"]["warnings"].append({**warning, "outcome": "any", "label": "Any CRS"})
+    assert "0.010); Any CRS: 0.001" in warnings(facts)[-1]
+    assert warnings(facts | {"verdict": {"warnings": []}})[-1] == "Not shown to rank."

@@ -88,9 +88,9 @@ def test_a_group_that_shows_no_gain_where_it_could_is_a_warning_and_no_refusal()
 
 
 def test_a_small_group_is_not_blamed_for_its_size():
-    # Two standard errors and the 80 % power's 0.84 are 0.0302: just more than the whole gain.
-    assert run(group("car_t", -0.01, 0.0302 / 2.8016))["warnings"] == []
-    assert run(group("car_t", -0.01, 0.0299 / 2.8016))["warnings"]
+    # 1.960 errors for the interval and 1.645 for the power, against the whole gain of 0.03.
+    assert run(group("car_t", -0.01, 0.0302 / 3.6048))["warnings"] == []
+    assert run(group("car_t", -0.01, 0.0299 / 3.6048))["warnings"]
 
 
 def test_groups_without_figures_are_left_alone():
