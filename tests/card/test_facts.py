@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from pipeline.card.figures import is_suppressed, is_unknown
+from pipeline.card.limits import warnings
 from pipeline.card.render import to_html, to_markdown
 from tests.card.small_run import facts_of
 
