@@ -42,7 +42,7 @@ lock: .venv/installed ## rewrite the three lock files from pyproject.toml
 	@$(LOCK) --extra benchmark -c requirements-dev.lock -o requirements-benchmark.lock
 
 clean: ## remove the environment and all runs
-	@rm -rf .venv && find models -mindepth 1 ! -name README.md ! -name model_card.png -delete
+	@rm -rf .venv && find models -mindepth 1 ! -name README.md ! -name model_card.png ! -name service_page.png -delete
 
 # uv installs in seconds what takes pip minutes; where it is not to be had, pip does it.
 INSTALL = { $(PY) -m pip install --quiet --disable-pip-version-check uv==0.13.9 && \

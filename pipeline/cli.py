@@ -179,7 +179,8 @@ def recalibrate(
     """Recalibrate a model for a site, and register it as a new version with its parent.
 
     A closed test chooses: nothing, intercept, intercept and slope, or new weights of therapy
-    and findings. The gate decides on champion.
+    and findings. What single findings mean stays the parent's: a refit is a run on the site's own
+    table. The gate decides on champion.
     """
     from pipeline.monitoring.commands import recalibrate_file
 

@@ -4,6 +4,10 @@ Outcomes that nest (any, grade 2, grade 3) get one kind of update together, for 
 grades more severely does so at every grade. Each has its own coefficients, with normal beliefs:
 of the best-informed outcome around no change, of the others around the best-informed one. So
 nine patients with grade 3 borrow from fifty with grade 2.
+
+The largest update gives therapy and findings new weights; it is no refit. A model's text holds no
+patient of its training, and what a site's few hundred patients tell of single findings does not
+outweigh the parent's (tests/monitoring/README.md): that takes a run on the site's own table.
 """
 
 from __future__ import annotations
