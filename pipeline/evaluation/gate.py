@@ -170,7 +170,10 @@ def _complete(figure: Mapping[str, Any]) -> bool:
 
 
 def _words(figure: Mapping[str, Any], digits: int) -> str:
-    estimate, low, high = (f"{figure[k]:.{digits}f}" for k in ("estimate", "low", "high"))
+    # 0 is added so that no figure reads -0.00.
+    estimate, low, high = (
+        f"{round(figure[k], digits) + 0:.{digits}f}" for k in ("estimate", "low", "high")
+    )
     return f"{estimate} (interval {low} to {high})"
 
 

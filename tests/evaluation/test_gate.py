@@ -63,6 +63,12 @@ def test_each_criterion_alone_refuses_and_says_so_in_words(spoilt, criterion, wo
     assert words in found["verdict"]
 
 
+def test_a_figure_that_rounds_to_nothing_has_no_sign():
+    verdict = run({"outcomes": {"ge2": outcome(intercept=-0.001)}})
+    (reason,) = [r for r in verdict["reasons"] if r["criterion"] == "calibration_intercept"]
+    assert "intercept is 0.00 (interval -0.10 to 0.10)" in reason["sentence"]
+
+
 def test_bounds_themselves_are_met():
     exact = outcome(events=100, slope=0.8, intercept=0.2)
     assert run({"outcomes": {"ge2": exact}})["passed"]
