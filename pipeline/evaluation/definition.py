@@ -95,7 +95,9 @@ def definition(
         "truth": (
             "outcomes as drawn: those that this cohort happened to have; mean over outcomes: every "
             "pair of patients i, j counted p_i (1 - p_j) times by their true risks p, as if each "
-            "patient's outcome were drawn over and over"
+            "patient's outcome were drawn over and over. Outcomes as drawn also pay for pooling "
+            "folds: an outcome is missing from the training of its own fold and part of the "
+            "others', which lowers an AUROC over pairs of several folds"
         ),
         "clipped": f"risks nearer to 0 or 1 than {SMALLEST_RISK:g}, moved there for log-loss and "
         "calibration only; counted as patients, over all models",
