@@ -36,7 +36,7 @@ def figures(
     folds : ndarray of int, shape (repeats, n)
         Risks that are constant within folds rank nobody: they have no AUROC and no slope.
     """
-    measure = partial(performance, observed, risks, None, figures=SHOWN)
+    measure = partial(performance, observed, risks, folds, None, figures=SHOWN)
     drawn = replicates_of({"figures": measure}, len(observed), replicates, seed)["figures"]
     constant = all(
         np.ptp(risk[fold == f]) < 1e-12

@@ -70,9 +70,12 @@ def _lightgbm(frame: pd.DataFrame, settings: Benchmark, seed: int) -> Any:
 def _calibrated(method: str) -> Classifier:
     def make(frame: pd.DataFrame, settings: Benchmark, seed: int) -> Any:
         from sklearn.calibration import CalibratedClassifierCV
+        from sklearn.model_selection import StratifiedKFold
 
         booster = _lightgbm(frame, settings, seed)
-        return CalibratedClassifierCV(booster, method=method, cv=settings.calibration_folds)
+        # Shuffled, unlike the class's own default, which fails on tables in order of survival.
+        folds = StratifiedKFold(settings.calibration_folds, shuffle=True, random_state=seed)
+        return CalibratedClassifierCV(booster, method=method, cv=folds)
 
     return make
 

@@ -146,5 +146,5 @@ class Model(Section):
     elastic_net: ElasticNet = Field(default_factory=ElasticNet)
     deviation: Deviation = Field(default_factory=Deviation)
     interval_level: float = Field(default=0.90, gt=0, lt=1)
-    coefficient_sd: float = Field(default=0.09, gt=0)
+    coefficient_sd: float = Field(default=0.07, gt=0)
     coefficient_sd_unfitted: float = Field(default=0.18, gt=0)

@@ -42,8 +42,8 @@ def definition(
         ),
         "estimand": (
             "performance of the procedure on new patients like these, fitted on "
-            f"{1 - 1 / folds:.0%} of them; each figure from all folds' risks of one repeat, "
-            "averaged over repeats (risks are not averaged over repeats)"
+            f"{1 - 1 / folds:.0%} of them; each figure from all folds' risks of one repeat "
+            "(AUROCs from the pairs of one fold), averaged over repeats (risks are not)"
         ),
         "intervals": (
             f"{settings.interval_level:.0%} percentile bootstrap of the out-of-fold risks, "
@@ -53,12 +53,13 @@ def definition(
         ),
         "differences": "model minus comparator on the same samples; below 0 is better for "
         "log_loss and brier, above 0 for auroc",
-        "auroc_within_therapy": (
-            "share of pairs of patients on the same therapy, one with and one without the event, "
-            "in which the one with the event has the higher risk, pooled over therapies; risks "
-            "constant within therapy lie a little under 0.5, as a fold's held-out events are "
-            "missing from its training rate"
+        "auroc": (
+            "share of pairs of patients of one fold, one with and one without the event, in which "
+            "the one with the event has the higher risk. Pairs of two folds are left out: each "
+            "patient's outcome was in the training of the other's model only, which lowers an "
+            "AUROC (Airola, Comput Stat Data Anal 2011;55:1828)"
         ),
+        "auroc_within_therapy": "the same over pairs of patients on the same therapy, pooled",
         "auprc": "average precision; its value for uninformative risks is the prevalence",
         "scaled_brier": "1 - Brier / Brier of the prevalence",
         "calibration_intercept": "intercept with the predicted log-odds as offset; ideal 0",
@@ -95,9 +96,7 @@ def definition(
         "truth": (
             "outcomes as drawn: those that this cohort happened to have; mean over outcomes: every "
             "pair of patients i, j counted p_i (1 - p_j) times by their true risks p, as if each "
-            "patient's outcome were drawn over and over. Outcomes as drawn also pay for pooling "
-            "folds: an outcome is missing from the training of its own fold and part of the "
-            "others', which lowers an AUROC over pairs of several folds"
+            "patient's outcome were drawn over and over"
         ),
         "clipped": f"risks nearer to 0 or 1 than {SMALLEST_RISK:g}, moved there for log-loss and "
         "calibration only; counted as patients, over all models",

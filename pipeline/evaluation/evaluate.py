@@ -263,7 +263,7 @@ def _measures(
     }
     for name, risk in risks.items():
         at = curve_at if name == "model" else None
-        measures[f"models.{name}"] = partial(performance, y, risk, strata, curve_at=at)
+        measures[f"models.{name}"] = partial(performance, y, risk, data.folds, strata, curve_at=at)
     if truth is not None:
         measures |= truth_measures(data, truth, strata)
     return measures

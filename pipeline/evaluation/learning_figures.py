@@ -7,7 +7,7 @@ import pandas as pd
 
 from pipeline.config import Evaluation
 from pipeline.evaluation.bootstrap import weight_blocks
-from pipeline.evaluation.discrimination import concordance_within
+from pipeline.evaluation.discrimination import concordance_within, within_folds
 from pipeline.evaluation.unit_figures import patient_log_loss
 
 
@@ -52,11 +52,7 @@ def figures_by_size(
     # Rows of all repeats one after the other; pairs are sought within one fit.
     of_fit = (folds + fits * np.arange(repeats)[:, None]).ravel()
     observed = np.tile(y, repeats)
-    if strata is None:
-        within = None
-    else:
-        both = of_fit * (strata.max() + 1) + np.tile(strata, repeats)
-        within = np.where(np.tile(strata, repeats) < 0, -1, both)
+    within = None if strata is None else within_folds(of_fit, np.tile(strata, repeats))
     losses = [np.mean([patient_log_loss(observed, r.ravel()) for r in risk], 0) for risk in risks]
     found: dict[str, list[np.ndarray]] = {"log_loss": [], "auroc": [], "auroc_within_therapy": []}
     first = True

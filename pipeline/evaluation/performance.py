@@ -15,7 +15,11 @@ from pipeline.evaluation.calibration import (
     flexible_curve,
     observed_expected,
 )
-from pipeline.evaluation.discrimination import auroc, average_precision, concordance_within
+from pipeline.evaluation.discrimination import (
+    average_precision,
+    concordance_within,
+    within_folds,
+)
 from pipeline.evaluation.oof import OutOfFold
 from pipeline.evaluation.overall import brier, log_loss, scaled_brier
 
@@ -65,6 +69,7 @@ OF_CURVE = ("ici", "e50", "e90")
 def performance(
     observed: np.ndarray,
     risks: np.ndarray,
+    folds: np.ndarray,
     strata: np.ndarray | None,
     weights: np.ndarray,
     *,
@@ -74,13 +79,15 @@ def performance(
     """Return each figure under each row of weights.
 
     A figure is computed within each repeat of the cross-validation, from the risks of all its
-    folds together, and averaged over repeats. A patient's risks are not averaged over repeats
-    first: that would judge an ensemble of more models than will be served, and flatter.
+    folds together (the AUROCs from the pairs of one fold), and averaged over repeats. A
+    patient's risks are not averaged over repeats first: that would judge an ensemble of more
+    models than will be served, and flatter.
 
     Parameters
     ----------
     observed : ndarray of 0 and 1, shape (n,)
     risks : ndarray, shape (repeats, n)
+    folds : ndarray of int, shape (repeats, n)
     strata : ndarray of int, shape (n,), or None
         Therapy of each patient, negative where unknown; None where the cohort has none.
     weights : ndarray, shape (B, n)
@@ -95,7 +102,10 @@ def performance(
         NaN where undefined in any repeat; what the curve's distances have beside them, see
         `curve_distances`; with ``curve_at`` also ``curve``, shape (B, k).
     """
-    repeats = [_one_repeat(observed, risk, strata, weights, figures, curve_at) for risk in risks]
+    repeats = [
+        _one_repeat(observed, risk, fold, strata, weights, figures, curve_at)
+        for risk, fold in zip(risks, folds, strict=True)
+    ]
     return {name: np.mean([found[name] for found in repeats], axis=0) for name in repeats[0]}
 
 
@@ -111,6 +121,7 @@ def ranks_nobody(data: OutOfFold, model: str, strata: np.ndarray | None) -> dict
 def _one_repeat(
     observed: np.ndarray,
     risk: np.ndarray,
+    fold: np.ndarray,
     strata: np.ndarray | None,
     weights: np.ndarray,
     figures: Sequence[str],
@@ -118,13 +129,19 @@ def _one_repeat(
 ) -> dict[str, np.ndarray]:
     found = {name: _FUNCTIONS[name](observed, risk, weights) for name in figures
              if name in _FUNCTIONS}  # fmt: skip
-    for name in figures:
-        if name in _WITHIN:
-            found[name] = (
-                np.full(len(weights), np.nan)
-                if strata is None
-                else _WITHIN[name](observed, risk, strata, weights)
-            )
+    nothing = np.full(len(weights), np.nan)
+    if "auroc" in figures:
+        found["auroc"] = concordance_within(observed, risk, within_folds(fold), weights)
+    if "auroc_within_therapy" in figures:
+        found["auroc_within_therapy"] = (
+            nothing
+            if strata is None
+            else concordance_within(observed, risk, within_folds(fold, strata), weights)
+        )
+    if "calibration_slope_within_therapy" in figures:
+        found["calibration_slope_within_therapy"] = (
+            nothing if strata is None else calibration_slope_within(observed, risk, strata, weights)
+        )
     if curve_at is not None or any(name in OF_CURVE for name in figures):
         curve = flexible_curve(observed, risk, weights)
         found |= curve_distances(curve, risk)
@@ -136,7 +153,6 @@ def _one_repeat(
 
 
 _FUNCTIONS = {
-    "auroc": auroc,
     "auprc": average_precision,
     "brier": brier,
     "scaled_brier": scaled_brier,
@@ -144,9 +160,4 @@ _FUNCTIONS = {
     "calibration_intercept": calibration_intercept,
     "calibration_slope": calibration_slope,
     "observed_expected": observed_expected,
-}
-# Within therapies: these read the strata too.
-_WITHIN = {
-    "auroc_within_therapy": concordance_within,
-    "calibration_slope_within_therapy": calibration_slope_within,
 }

@@ -173,7 +173,9 @@ def _group(
         figures = {name: dict(nothing) for name in FIGURES}
         return {"events": shown, "figures": figures, "reason": reason}
     measures: dict[str, Callable[[np.ndarray], Replicates]] = {
-        "model": partial(performance, data.observed, data.risks["model"], strata, figures=FIGURES)
+        "model": partial(
+            performance, data.observed, data.risks["model"], data.folds, strata, figures=FIGURES
+        )
     }
     if "therapy_only" in data.risks:
         loss, other = (

@@ -5,20 +5,31 @@ from __future__ import annotations
 import numpy as np
 
 from pipeline.evaluation.calibration import calibration_intercept, calibration_slope
-from pipeline.evaluation.discrimination import auroc, concordance_within, expected_concordance
+from pipeline.evaluation.discrimination import (
+    concordance_within,
+    expected_concordance,
+    within_folds,
+)
 from pipeline.evaluation.overall import clipped, log_loss, weighted_mean
 
 
 def oracle(
-    observed: np.ndarray, truth: np.ndarray, strata: np.ndarray | None, weights: np.ndarray
+    observed: np.ndarray,
+    truth: np.ndarray,
+    folds: np.ndarray,
+    strata: np.ndarray | None,
+    weights: np.ndarray,
 ) -> dict[str, np.ndarray]:
     """Return what a model that knew the true risks would show on these patients.
+
+    Its AUROCs are of the same pairs as those of the models: of one fold, averaged over repeats.
 
     Parameters
     ----------
     observed : ndarray of 0 and 1, shape (n,)
     truth : ndarray, shape (n,)
         Risk given what is observed at baseline.
+    folds : ndarray of int, shape (repeats, n)
     strata : ndarray of int, shape (n,), or None
     weights : ndarray, shape (B, n)
 
@@ -27,11 +38,19 @@ def oracle(
     dict of ndarray, shape (B,)
         ``auroc``, ``auroc_within_therapy`` (NaN without strata), ``log_loss``.
     """
+
+    def over_repeats(codes: np.ndarray | None) -> np.ndarray:
+        ranked = [
+            concordance_within(observed, truth, within_folds(fold, codes), weights)
+            for fold in folds
+        ]
+        return np.asarray(np.mean(ranked, axis=0))
+
     return {
-        "auroc": auroc(observed, truth, weights),
+        "auroc": over_repeats(None),
         "auroc_within_therapy": np.full(len(weights), np.nan)
         if strata is None
-        else concordance_within(observed, truth, strata, weights),
+        else over_repeats(strata),
         "log_loss": log_loss(observed, truth, weights),
     }
 
@@ -65,30 +84,37 @@ def distance_to_truth(
 
 
 def expected_discrimination(
-    truth: np.ndarray, risks: np.ndarray, strata: np.ndarray | None, weights: np.ndarray
+    truth: np.ndarray,
+    risks: np.ndarray,
+    folds: np.ndarray,
+    strata: np.ndarray | None,
+    weights: np.ndarray,
 ) -> dict[str, np.ndarray]:
     """Return the AUROCs that the risks would show on average over the outcomes' chance.
 
     The patients and their true risks are these; their outcomes are not. With few events the
     AUROC of the outcomes that happened strays from this by far more than models differ.
 
-    Shapes as in `distance_to_truth`; averaged over repeats.
+    Shapes as in `distance_to_truth` and `oracle`; pairs of one fold, averaged over repeats.
 
     Returns
     -------
     dict of ndarray, shape (B,)
         ``expected_auroc``, ``expected_auroc_within_therapy`` (NaN without strata).
     """
-    everyone = np.zeros(len(truth), dtype=int)
 
     def over_repeats(codes: np.ndarray | None) -> np.ndarray:
-        if codes is None:
-            return np.full(len(weights), np.nan)
-        return np.mean([expected_concordance(truth, r, codes, weights) for r in risks], axis=0)
+        ranked = [
+            expected_concordance(truth, risk, within_folds(fold, codes), weights)
+            for risk, fold in zip(risks, folds, strict=True)
+        ]
+        return np.asarray(np.mean(ranked, axis=0))
 
     return {
-        "expected_auroc": over_repeats(everyone),
-        "expected_auroc_within_therapy": over_repeats(strata),
+        "expected_auroc": over_repeats(None),
+        "expected_auroc_within_therapy": np.full(len(weights), np.nan)
+        if strata is None
+        else over_repeats(strata),
     }
 
 

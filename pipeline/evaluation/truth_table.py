@@ -32,14 +32,16 @@ def truth_measures(
     truth : ndarray, shape (n,)
     strata : ndarray of int, shape (n,), or None
     """
+    folds = data.folds
+    true = np.broadcast_to(truth, folds.shape)
     measures: dict[str, Callable[[np.ndarray], Replicates]] = {
-        "oracle": partial(oracle, data.observed, truth, strata),
-        "expected.oracle": partial(expected_discrimination, truth, truth[None, :], strata),
+        "oracle": partial(oracle, data.observed, truth, folds, strata),
+        "expected.oracle": partial(expected_discrimination, truth, true, folds, strata),
         "calibration_to_truth": partial(calibration_to_truth, truth, data.risks["model"]),
     }
     for name, risk in data.risks.items():
         measures[f"truth.{name}"] = partial(distance_to_truth, truth, risk)
-        measures[f"expected.{name}"] = partial(expected_discrimination, truth, risk, strata)
+        measures[f"expected.{name}"] = partial(expected_discrimination, truth, risk, folds, strata)
     for level, (low, high) in data.intervals.items():
         measures[f"coverage.{level}"] = partial(interval_coverage, truth, low, high)
         if strata is not None:

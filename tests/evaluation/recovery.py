@@ -19,7 +19,7 @@ from pipeline.cohort.therapies import read_therapies
 from pipeline.config_file import read_config
 from pipeline.evaluation.bootstrap import summary, weight_blocks
 from pipeline.evaluation.calibration import calibration_slope
-from pipeline.evaluation.discrimination import concordance_within
+from pipeline.evaluation.discrimination import expected_concordance, within_folds
 from pipeline.evaluation.procedure import Procedure
 from pipeline.evaluation.resampling import assign_folds, out_of_fold
 from pipeline.evaluation.truth import distance_to_truth, interval_coverage
@@ -48,8 +48,9 @@ def judge_cohort(patients: int, seed: int) -> dict:
     plan = plan_features(cohort, dictionary, config, therapy_facts(rates, config.therapy_prior))
     procedure = Procedure.of(cohort, dictionary, plan, config)
     reached = procedure.patients.Y.sum(axis=1).astype(int)
-    found = out_of_fold(procedure, assign_folds(reached, 5, 1, seed), seed)
-    strata = pd.factorize(procedure.patients.therapies)[0]
+    folds = assign_folds(reached, 5, 1, seed)
+    found = out_of_fold(procedure, folds, seed)
+    pairs = within_folds(folds[0], pd.factorize(procedure.patients.therapies)[0])
     one = np.ones((1, patients))
     figures = {}
     for k, name in enumerate(config.outcomes):
@@ -66,8 +67,8 @@ def judge_cohort(patients: int, seed: int) -> dict:
             "regret_therapy_only": float(distance_to_truth(true, alone[None], one)["regret"][0]),
             # Expected under the true risks, free of the outcomes' own chance.
             "below_oracle": float(
-                (concordance_within(true, true, strata, one)
-                 - concordance_within(true, risk, strata, one))[0]
+                (expected_concordance(true, true, pairs, one)
+                 - expected_concordance(true, risk, pairs, one))[0]
             ),
             "coverage": float(
                 interval_coverage(true, low[None], high[None], one)["coverage"][0]

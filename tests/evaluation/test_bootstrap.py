@@ -11,7 +11,7 @@ from pipeline.evaluation.bootstrap import (
     summary,
     weight_blocks,
 )
-from pipeline.evaluation.discrimination import auroc
+from pipeline.evaluation.discrimination import concordance_within
 from pipeline.evaluation.overall import weighted_mean
 
 
@@ -61,12 +61,15 @@ def test_clusters_that_differ_widen_the_interval():
 
 def test_intervals_cover_the_true_auroc_about_as_often_as_they_say():
     # Binormal: AUROC = Phi(1 / sqrt 2) = 0.7602. 200 cohorts of 150; nominal 90 %.
-    rng, hits = np.random.default_rng(7), 0
+    rng, hits, everyone = np.random.default_rng(7), 0, np.zeros(150, dtype=int)
     for cohort in range(200):
         observed = (np.arange(150) < 50).astype(float)
         risk = rng.normal(observed, 1)
         drawn = np.concatenate(
-            [auroc(observed, risk, w) for w in weight_blocks(150, 200, seed=cohort)]
+            [
+                concordance_within(observed, risk, everyone, w)
+                for w in weight_blocks(150, 200, seed=cohort)
+            ]
         )
         found = summary(drawn, 0.90)
         hits += found["low"] <= 0.7602 <= found["high"]

@@ -148,9 +148,9 @@ def intervals(slope, cohorts, n=500, replicates=200):
         rng = np.random.default_rng([12, cohort])
         predicted = rng.normal(-1, 1, size=n)
         observed = (rng.random(n) < expit(slope * predicted)).astype(float)
-        measure = partial(
-            performance, observed, expit(predicted)[None, :], None, figures=("ici", "e50", "e90")
-        )
+        one = np.zeros((1, n), dtype=int)
+        risk = expit(predicted)[None, :]
+        measure = partial(performance, observed, risk, one, None, figures=("ici", "e50", "e90"))
         drawn = replicates_of({"": measure}, n, replicates, cohort)[""]
         found.append(summaries(drawn, 0.95, {}))
     return truth, found

@@ -4,7 +4,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from pipeline.evaluation.discrimination import auroc, average_precision, concordance_within
+from pipeline.evaluation.discrimination import (
+    average_precision,
+    concordance_within,
+    within_folds,
+)
 
 
 def cohort(n=300, levels=12, replicates=5, seed=1):
@@ -31,7 +35,8 @@ def concordance_by_pairs(observed, risk, strata, weight):
 def test_auroc_and_average_precision_equal_scikit_learn_with_ties_and_weights(levels):
     observed, risk, weights = cohort(levels=levels)
     expected = [roc_auc_score(observed, risk, sample_weight=w) for w in weights]
-    assert auroc(observed, risk, weights) == pytest.approx(expected, abs=1e-12)
+    one = np.zeros(len(risk), dtype=int)
+    assert concordance_within(observed, risk, one, weights) == pytest.approx(expected, abs=1e-12)
     expected = [average_precision_score(observed, risk, sample_weight=w) for w in weights]
     assert average_precision(observed, risk, weights) == pytest.approx(expected, abs=1e-12)
 
@@ -69,7 +74,7 @@ def test_therapy_alone_discriminates_between_but_not_within_therapies():
     strata = rng.integers(0, 4, size=2000)
     risk = np.array([0.1, 0.3, 0.5, 0.8])[strata]
     observed = (rng.random(2000) < risk).astype(float)
-    assert auroc(observed, risk, np.ones((1, 2000)))[0] > 0.7
+    assert roc_auc_score(observed, risk) > 0.7
     assert concordance_within(observed, risk, strata, np.ones((1, 2000)))[0] == 0.5
 
 
@@ -81,7 +86,33 @@ def test_uninformative_risks_have_average_precision_equal_to_the_prevalence():
 def test_one_class_is_undefined_in_that_replicate_only():
     observed, risk = np.array([1.0, 0.0, 0.0]), np.array([0.6, 0.2, 0.7])
     weights = np.array([[1.0, 1.0, 1.0], [0.0, 2.0, 1.0], [3.0, 0.0, 0.0]])
-    assert np.isnan(auroc(observed, risk, weights)).tolist() == [False, True, True]
+    together = concordance_within(observed, risk, np.zeros(3, dtype=int), weights)
+    assert np.isnan(together).tolist() == [False, True, True]
     assert np.isnan(average_precision(observed, risk, weights)).tolist() == [False, True, False]
     strata = np.array([0, 1, 2])
     assert np.isnan(concordance_within(observed, risk, strata, weights)).all()
+
+
+def test_pairs_of_one_fold_and_stratum():
+    fold, strata = np.array([0, 1, 0, 1, 0]), np.array([0, 0, 1, 1, -1])
+    codes = within_folds(fold, strata)
+    same = (fold[:, None] == fold) & (strata[:, None] == strata) & (strata >= 0)
+    np.testing.assert_array_equal((codes[:, None] == codes) & (codes >= 0), same)
+    np.testing.assert_array_equal(within_folds(fold), fold)
+
+
+def test_pairs_of_two_folds_cost_auroc_that_pairs_of_one_do_not():
+    """A marker of no use on top of each training part's base rate: it ranks by chance, 0.5."""
+    rng = np.random.default_rng(6)
+    pooled, within = [], []
+    for _ in range(400):
+        observed = (rng.random(60) < 0.3).astype(float)
+        fold = rng.permutation(60) % 5
+        rate = np.array([observed[fold != k].mean() for k in range(5)])[fold]
+        risk = rate + 1e-3 * rng.random(60)
+        if 0 < observed.sum() < 60:
+            one = np.ones((1, 60))
+            pooled.append(concordance_within(observed, risk, np.zeros(60, dtype=int), one)[0])
+            within.append(concordance_within(observed, risk, within_folds(fold), one)[0])
+    assert np.mean(pooled) < 0.45
+    assert np.nanmean(within) == pytest.approx(0.5, abs=0.015)

@@ -4,13 +4,14 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.special import expit, logit
-from sklearn.metrics import brier_score_loss, log_loss, roc_auc_score
+from sklearn.metrics import brier_score_loss, log_loss
 
 from pipeline.config import Evaluation, Subgroups
 from pipeline.evaluation.evaluate import evaluate
 from pipeline.evaluation.grouping import Grouping
 from pipeline.evaluation.oof import oof_frame
 from pipeline.registry.entry import flat_metrics
+from tests.evaluation.reference import auroc_of_folds
 
 SETTINGS = Evaluation(
     bootstrap=200, processes=1, subgroups=Subgroups(minimum_patients=50, minimum_events=20)
@@ -48,7 +49,7 @@ def test_figures_of_a_group_are_scikit_learns_on_its_patients(judged):
     frame, ids, group, found = judged
     (table,) = found["outcomes"]["ge2"]["subgroups"]
     assert (table["variable"], table["label"]) == ("kind", "Kind")
-    functions = {"auroc": roc_auc_score, "log_loss": log_loss, "brier": brier_score_loss}
+    functions = {"log_loss": log_loss, "brier": brier_score_loss}
     for entry in table["groups"]:
         rows = frame[frame["patient_id"].isin(ids[group == entry["group"]])]
         one = rows[rows["repeat"] == 0]
@@ -58,6 +59,9 @@ def test_figures_of_a_group_are_scikit_learns_on_its_patients(judged):
             figure = entry["figures"][name]
             assert figure["estimate"] == pytest.approx(np.mean(expected), abs=1e-12)
             assert figure["low"] < figure["estimate"] < figure["high"]
+        expected = [auroc_of_folds(r, "model") for _, r in rows.groupby("repeat")]
+        ranking = entry["figures"]["auroc"]["estimate"]
+        assert ranking == pytest.approx(np.mean(expected), abs=1e-12)
         expected = [r["observed"].sum() / r["model"].sum() for _, r in rows.groupby("repeat")]
         assert entry["figures"]["observed_expected"]["estimate"] == pytest.approx(
             np.mean(expected), rel=1e-12

@@ -13,6 +13,7 @@ from pipeline.evaluation.truth import (
     oracle,
 )
 
+FOLDS = np.zeros((20, 500), dtype=int)  # one fold: all pairs
 ONES = np.ones((1, 500))
 
 
@@ -44,7 +45,7 @@ def test_a_distortion_of_the_truth_is_read_off(truth):
 
 def test_the_oracles_auroc_is_that_of_the_true_risks(truth):
     observed = (np.random.default_rng(2).random(500) < truth).astype(float)
-    found = oracle(observed, truth, None, ONES)
+    found = oracle(observed, truth, FOLDS[:1], None, ONES)
     assert found["auroc"][0] == pytest.approx(roc_auc_score(observed, truth))
     assert np.isnan(found["auroc_within_therapy"][0])
 
@@ -53,18 +54,19 @@ def test_expected_aurocs_count_every_pair_by_the_chance_of_its_outcomes():
     rng = np.random.default_rng(3)
     truth, risks = rng.random(40), np.round(rng.random((2, 40)), 1)  # with ties
     strata, weights = rng.integers(-1, 3, 40), rng.integers(0, 3, (4, 40)).astype(float)
-    found = expected_discrimination(truth, risks, strata, weights)
+    folds = rng.integers(0, 2, (2, 40))
+    found = expected_discrimination(truth, risks, folds, strata, weights)
     for name, codes in (
         ("expected_auroc", np.zeros(40)),
         ("expected_auroc_within_therapy", strata),
     ):
         for w, value in zip(weights, found[name], strict=True):
             shares = []
-            for risk in risks:
+            for risk, fold in zip(risks, folds, strict=True):
                 concordant = pairs = 0.0
                 for i in range(40):
                     for j in range(40):
-                        if i != j and codes[i] == codes[j] >= 0:
+                        if i != j and codes[i] == codes[j] >= 0 and fold[i] == fold[j]:
                             weight = w[i] * w[j] * truth[i] * (1 - truth[j])
                             pairs += weight
                             concordant += weight * ((risk[i] > risk[j]) + (risk[i] == risk[j]) / 2)
@@ -76,7 +78,7 @@ def test_the_expected_auroc_is_the_mean_over_outcomes_that_might_have_been(truth
     rng = np.random.default_rng(4)
     risk = np.clip(truth + rng.normal(0, 0.1, size=500), 0, 1)
     drawn = [roc_auc_score(rng.random(500) < truth, risk) for _ in range(400)]
-    found = expected_discrimination(truth, risk[None, :], None, ONES)
+    found = expected_discrimination(truth, risk[None, :], FOLDS[:1], None, ONES)
     margin = 4 * np.std(drawn) / np.sqrt(400)
     assert found["expected_auroc"][0] == pytest.approx(np.mean(drawn), abs=margin)
     assert np.isnan(found["expected_auroc_within_therapy"][0])
@@ -84,9 +86,11 @@ def test_the_expected_auroc_is_the_mean_over_outcomes_that_might_have_been(truth
 
 def test_no_risks_rank_better_on_average_than_the_true_ones(truth):
     rng = np.random.default_rng(5)
-    best = expected_discrimination(truth, truth[None, :], None, ONES)["expected_auroc"][0]
-    other = expected_discrimination(truth, rng.random((20, 500)), None, ONES)
-    near = expected_discrimination(truth, truth + rng.normal(0, 0.01, (20, 500)), None, ONES)
+    best = expected_discrimination(truth, truth[None, :], FOLDS[:1], None, ONES)["expected_auroc"][
+        0
+    ]
+    other = expected_discrimination(truth, rng.random((20, 500)), FOLDS, None, ONES)
+    near = expected_discrimination(truth, truth + rng.normal(0, 0.01, (20, 500)), FOLDS, None, ONES)
     assert best > near["expected_auroc"][0] > other["expected_auroc"][0]
 
 
