@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from pipeline.config import Audit
+from pipeline.config import Audit, Predictors
 from pipeline.stages.data import audit
 from tests.cohort.audit.clean import OUTCOMES, clean_cohort
 
@@ -21,7 +21,10 @@ def audited(tmp_path):
         cohort.to_parquet(ingest / "cohort.parquet", index=False)
         (ingest / "dictionary.json").write_text(json.dumps(dictionary.to_json()))
         (ingest / "ingest.json").write_text("{}")
-        config = SimpleNamespace(outcomes=OUTCOMES, primary_outcome="ge2", audit=Audit(), seed=1)
+        config = SimpleNamespace(
+            outcomes=OUTCOMES, primary_outcome="ge2", audit=Audit(), predictors=Predictors(),
+            therapy_prior=None, seed=1,
+        )  # fmt: skip
         line = audit(SimpleNamespace(config=config, run=tmp_path, out=out))
         findings = json.loads((out / "audit.json").read_text())["findings"]
         return line, [f["message"] for f in findings if f["severity"] == "error"]
