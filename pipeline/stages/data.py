@@ -60,7 +60,7 @@ def features(job: Job) -> str:
     """Turn baseline variables and therapies into the model matrix."""
     from pipeline.cohort.therapies import read_therapies
     from pipeline.features.matrix import build_matrix, prior_log_odds, values_of
-    from pipeline.features.plan import plan_features
+    from pipeline.features.planning import plan_features
     from pipeline.features.therapy import therapy_facts
 
     config, cohort = job.config, cohort_of(job)

@@ -8,7 +8,7 @@ import pytest
 from pipeline.cohort.dictionary import read_dictionary
 from pipeline.cohort.therapies import read_therapies
 from pipeline.config_file import read_config
-from pipeline.features.plan import plan_features
+from pipeline.features.planning import plan_features
 from pipeline.features.therapy import therapy_facts
 from pipeline.ingest.synthetic import draw_cohort
 from pipeline.model.training import train_artifact

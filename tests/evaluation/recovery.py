@@ -23,7 +23,7 @@ from pipeline.evaluation.discrimination import expected_concordance, within_fold
 from pipeline.evaluation.procedure import Procedure
 from pipeline.evaluation.resampling import assign_folds, out_of_fold
 from pipeline.evaluation.truth import distance_to_truth, interval_coverage
-from pipeline.features.plan import plan_features
+from pipeline.features.planning import plan_features
 from pipeline.features.therapy import therapy_facts
 from pipeline.ingest.synthetic import draw_cohort
 

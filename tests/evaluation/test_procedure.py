@@ -13,7 +13,7 @@ from pipeline.config import Config
 from pipeline.errors import InputError
 from pipeline.evaluation.procedure import Procedure
 from pipeline.evaluation.resampling import assign_folds, out_of_fold
-from pipeline.features.plan import plan_features
+from pipeline.features.planning import plan_features
 from pipeline.features.therapy import therapy_facts
 from pipeline.ingest.synthetic import draw_cohort
 from pipeline.model.training import summarise, train_artifact

@@ -10,7 +10,7 @@ from pipeline.cohort.dictionary import Dictionary, Variable
 from pipeline.cohort.therapies import read_therapies
 from pipeline.config import Config, TherapyPrior
 from pipeline.explanation.contributions import explain
-from pipeline.features.plan import plan_features
+from pipeline.features.planning import plan_features
 from pipeline.features.therapy import therapy_facts
 from pipeline.model.training import train_artifact
 

@@ -7,7 +7,7 @@ import pytest
 from pipeline.cohort.dictionary import read_dictionary
 from pipeline.cohort.therapies import read_therapies
 from pipeline.config import Config
-from pipeline.features.plan import plan_features
+from pipeline.features.planning import plan_features
 from pipeline.features.therapy import therapy_facts
 from pipeline.ingest.synthetic import draw_cohort
 from pipeline.model.artifact import write_artifact

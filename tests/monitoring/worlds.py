@@ -17,7 +17,7 @@ from pipeline.cohort.dictionary import read_dictionary
 from pipeline.cohort.therapies import read_therapies
 from pipeline.config import Config, Monitoring
 from pipeline.config_file import read_config
-from pipeline.features.plan import plan_features
+from pipeline.features.planning import plan_features
 from pipeline.features.therapy import therapy_facts
 from pipeline.ingest.synthetic.cohort import Generator
 from pipeline.model.artifact import Artifact
