@@ -64,8 +64,10 @@ def judge(
             reasons.append(_beats_therapy_only(name, figures, name == primary_outcome))
     warnings: list[dict[str, Any]] = []
     if gate.better_than_therapy_only:
-        groups = compared({name: outcomes[name] for name in names if name in outcomes})
-        reasons.append({"criterion": "subgroups", "outcome": None, **served_reason(groups, gate)})
+        judged = {name: outcomes[name] for name in names if name in outcomes}
+        groups = compared(judged)
+        served = served_reason(groups, judged, gate)
+        reasons.append({"criterion": "subgroups", "outcome": None, **served})
         warnings = gain_warnings(groups, evaluation, gate)
     audited = _audited(audit)
     # Faults in the data may explain every other failure, and are mended first.
@@ -170,10 +172,7 @@ def _complete(figure: Mapping[str, Any]) -> bool:
 
 
 def _words(figure: Mapping[str, Any], digits: int) -> str:
-    # 0 is added so that no figure reads -0.00.
-    estimate, low, high = (
-        f"{round(figure[k], digits) + 0:.{digits}f}" for k in ("estimate", "low", "high")
-    )
+    estimate, low, high = (f"{figure[k]:z.{digits}f}" for k in ("estimate", "low", "high"))
     return f"{estimate} (interval {low} to {high})"
 
 

@@ -38,7 +38,7 @@ class Compared:
     @property
     def sentence(self) -> str:
         """What was found, for people."""
-        estimate, low, high = (f"{self.difference[k]:.4f}" for k in ("estimate", "low", "high"))
+        estimate, low, high = (f"{self.difference[k]:z.4f}" for k in ("estimate", "low", "high"))
         return (
             f"{self.group} ({self.n:,} patients; log-loss {estimate} against the therapy-only "
             f"model, interval {low} to {high})"
@@ -97,10 +97,14 @@ def without_gain(
     return found
 
 
-def served_reason(groups: list[Compared], gate: Gate) -> dict[str, Any]:
+def served_reason(
+    groups: list[Compared], outcomes: Mapping[str, Any], gate: Gate
+) -> dict[str, Any]:
     """Return the gate's criterion on groups: ``passed``, ``found``, ``required``, ``sentence``."""
     hurt = worse(groups, gate.subgroup_alpha)
-    if not groups:
+    if not any(part.get("subgroups") for part in outcomes.values()):
+        sentence = "Groups of patients were not looked at."
+    elif not groups:
         sentence = "No group of patients is large enough to be judged by itself."
     elif hurt:
         sentence = "Worse than the therapy-only model beyond doubt in " + "; ".join(

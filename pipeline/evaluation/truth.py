@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from pipeline.evaluation.calibration import calibration_intercept, calibration_slope
@@ -38,21 +40,10 @@ def oracle(
     dict of ndarray, shape (B,)
         ``auroc``, ``auroc_within_therapy`` (NaN without strata), ``log_loss``.
     """
-
-    def over_repeats(codes: np.ndarray | None) -> np.ndarray:
-        ranked = [
-            concordance_within(observed, truth, within_folds(fold, codes), weights)
-            for fold in folds
-        ]
-        return np.asarray(np.mean(ranked, axis=0))
-
-    return {
-        "auroc": over_repeats(None),
-        "auroc_within_therapy": np.full(len(weights), np.nan)
-        if strata is None
-        else over_repeats(strata),
-        "log_loss": log_loss(observed, truth, weights),
-    }
+    ranked = _ranked(
+        concordance_within, observed, np.broadcast_to(truth, folds.shape), folds, strata, weights
+    )
+    return {**ranked, "log_loss": log_loss(observed, truth, weights)}
 
 
 def distance_to_truth(
@@ -102,19 +93,31 @@ def expected_discrimination(
     dict of ndarray, shape (B,)
         ``expected_auroc``, ``expected_auroc_within_therapy`` (NaN without strata).
     """
+    ranked = _ranked(expected_concordance, truth, risks, folds, strata, weights)
+    return {f"expected_{name}": values for name, values in ranked.items()}
+
+
+def _ranked(
+    concordance: Callable[..., np.ndarray],
+    outcome: np.ndarray,
+    risks: np.ndarray,
+    folds: np.ndarray,
+    strata: np.ndarray | None,
+    weights: np.ndarray,
+) -> dict[str, np.ndarray]:
+    """AUROCs over the pairs of one fold, averaged over repeats; NaN within unknown strata."""
 
     def over_repeats(codes: np.ndarray | None) -> np.ndarray:
-        ranked = [
-            expected_concordance(truth, risk, within_folds(fold, codes), weights)
+        each = [
+            concordance(outcome, risk, within_folds(fold, codes), weights)
             for risk, fold in zip(risks, folds, strict=True)
         ]
-        return np.asarray(np.mean(ranked, axis=0))
+        return np.asarray(np.mean(each, axis=0))
 
+    nothing = np.full(len(weights), np.nan)
     return {
-        "expected_auroc": over_repeats(None),
-        "expected_auroc_within_therapy": np.full(len(weights), np.nan)
-        if strata is None
-        else over_repeats(strata),
+        "auroc": over_repeats(None),
+        "auroc_within_therapy": nothing if strata is None else over_repeats(strata),
     }
 
 

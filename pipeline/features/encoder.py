@@ -8,6 +8,7 @@ to the bit.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -45,9 +46,12 @@ class Inputs:
         return Inputs(self.numbers[rows], self.codes[rows], self.levels)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Arm:
     """A therapy in a disease, which is what a published rate speaks of.
+
+    An encoder gives the same object for the same spellings: what follows from an arm can be
+    remembered by it.
 
     Attributes
     ----------
@@ -113,7 +117,7 @@ class Encoder:
         self.texts = tuple(dict.fromkeys(read))
         self._has_prior = plan.facts is not None and plan.therapy is not None
         self._place_columns()
-        self._arms: dict[tuple[str | None, str | None], Arm] = {}
+        self._arm = lru_cache(REMEMBERED)(self._new_arm)
 
     def arms(self, inputs: Inputs) -> Arms:
         """Find each patient's arm."""
@@ -223,14 +227,6 @@ class Encoder:
         above = len(self.numbers) + len(self._scores)
         order |= {at: row for row, at in enumerate(below, above)}
         self._order = np.array([order[at] for at in range(len(plan.columns))], dtype=int)
-
-    def _arm(self, therapy: str | None, disease: str | None) -> Arm:
-        known = self._arms.get((therapy, disease))
-        if known is None:
-            if len(self._arms) >= REMEMBERED:
-                self._arms.clear()
-            known = self._arms[therapy, disease] = self._new_arm(therapy, disease)
-        return known
 
     def _new_arm(self, therapy: str | None, disease: str | None) -> Arm:
         plan, facts = self.plan, self.plan.facts

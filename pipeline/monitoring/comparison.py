@@ -14,7 +14,7 @@ import numpy as np
 from pipeline.config import Config, Promotion
 from pipeline.evaluation.bootstrap import summary, weight_blocks
 from pipeline.evaluation.classification import count_alerts
-from pipeline.evaluation.overall import log_odds
+from pipeline.evaluation.unit_figures import patient_log_loss
 from pipeline.evaluation.utility import net_benefit
 
 _LEAST = 10  # of either outcome, for figures to be told
@@ -57,7 +57,9 @@ def _compare(name: str, paired: Paired, config: Config) -> dict[str, Any]:
         return {"n": n if n >= _LEAST else None, "passed": False, "reason": reason}
     settings, margins = config.evaluation, config.promotion
     thresholds = np.array(settings.thresholds.get(name, []))
-    loss = (_losses(y, paired.challenger) - _losses(y, paired.champion)).mean(axis=0)
+    loss = (patient_log_loss(y, paired.challenger) - patient_log_loss(y, paired.champion)).mean(
+        axis=0
+    )
     losses, benefits = [], []
     for weights in weight_blocks(n, settings.bootstrap, config.seed):
         losses.append(weights @ loss / n)
@@ -77,11 +79,6 @@ def _compare(name: str, paired: Paired, config: Config) -> dict[str, Any]:
         row["passed"] = row["low"] >= -margins.net_benefit_margin
     passed = log_loss["passed"] and all(row["passed"] for row in at)
     return {"n": n, "passed": passed, "log_loss": log_loss, "net_benefit": at}
-
-
-def _losses(y: np.ndarray, risk: np.ndarray) -> np.ndarray:
-    eta = log_odds(risk)
-    return np.logaddexp(0.0, eta) - y * eta
 
 
 def in_lines(found: Mapping[str, Any], margins: Promotion, level: float) -> list[str]:

@@ -8,6 +8,8 @@ from importlib import resources
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from pipeline.card import figures
+
 
 def environment() -> Environment:
     """Templates of this folder, with the filters that write figures."""
@@ -30,19 +32,17 @@ def style() -> Markup:
 
 def percent(share: float | None, digits: int = 0) -> str:
     """A share in per cent; None is one of too few patients."""
-    return "few" if share is None else f"{100 * share:.{digits}f} %"
+    return "few" if share is None else figures.percent(share, digits)
 
 
 def number(value: float | None, digits: int = 2) -> str:
-    """A number with a real minus sign, and none before what rounds to 0."""
-    return "not assessed" if value is None else f"{value:z.{digits}f}".replace("-", "−")
+    """A number as the card writes it; None was not assessed."""
+    return figures.NOT_ASSESSED if value is None else figures.number(value, digits)
 
 
 def interval(figure: Mapping[str, float | None], digits: int = 2) -> str:
     """An estimate with its interval."""
-    if figure["estimate"] is None:
-        return "not assessed"
-    if figure["low"] is None:
-        return number(figure["estimate"], digits)
-    estimate, low, high = (number(figure[k], digits) for k in ("estimate", "low", "high"))
-    return f"{estimate} ({low} to {high})"
+    estimate = number(figure["estimate"], digits)
+    if figure["estimate"] is None or figure["low"] is None:
+        return estimate
+    return f"{estimate} {figures.interval(figure, digits)}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 
 from pipeline.features.encoder import REMEMBERED, Arm, Arms
@@ -40,7 +42,7 @@ class ArmTerms:
         self._source_of = np.eye(len(plan.sources) + 1)[
             [plan.sources.index(plan.columns[at].source) for at in columns]
         ]
-        self._known: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+        self._of = lru_cache(REMEMBERED)(self._computed)
 
     def terms(self, arms: Arms) -> np.ndarray:
         """Look up the terms of n patients, shape (4, heads, n).
@@ -63,15 +65,6 @@ class ArmTerms:
             return self._of(arms.each[0])[which]
         found = [self._of(arm)[which] for arm in arms.each] or [self._of(None)[which]]
         return np.concatenate(found, axis=-1).take(arms.of, axis=-1)
-
-    def _of(self, arm: Arm | None) -> tuple[np.ndarray, np.ndarray]:
-        name = arm.name if arm else ""
-        found = self._known.get(name)
-        if found is None:
-            if len(self._known) >= REMEMBERED:
-                self._known.clear()
-            found = self._known[name] = self._computed(arm)
-        return found
 
     def _computed(self, arm: Arm | None) -> tuple[np.ndarray, np.ndarray]:
         codes = np.nan_to_num(arm.columns[:, 0]) if arm else np.zeros(len(self._source_of))

@@ -149,7 +149,7 @@ class Compiled:
 class _Weights:
     """The few numbers of a head, for plain arithmetic on a patient's numbers or on arrays."""
 
-    follows: int | None
+    learned: int | None  # which deviation; None for none
     b: tuple[float, ...]
     alpha: float
     rate_weight: float
@@ -157,20 +157,20 @@ class _Weights:
     covariance: tuple[tuple[float, ...], ...] | None
 
     @classmethod
-    def of(cls, head: Head, follows: int | None) -> _Weights:
+    def of(cls, head: Head, learned: int | None) -> _Weights:
         update = head.update
         covariance = update.covariance if np.any(update.covariance) else None
-        # A head that trusts no learner follows none.
-        learned = follows if any(head.b) else None
+        # A head that trusts no learner has learned nothing.
+        learned = learned if any(head.b) else None
         return cls(
             learned, head.b, update.alpha, update.rate_weight, update.deviation_weight, covariance
         )
 
     def deviation(self, learned: list[tuple[Any, Any, Any]], follows: Any) -> tuple[Any, Any]:
         """Return the weighted deviation, and its variance between learners."""
-        if self.follows is None:
+        if self.learned is None:
             return 0.0, 0.0
-        (trees, ridge, net), (u, v, w) = learned[self.follows], self.b
+        (trees, ridge, net), (u, v, w) = learned[self.learned], self.b
         deviation, total = u * trees + v * ridge + w * net, u + v + w
         mean = deviation / total
         trees, ridge, net = trees - mean, ridge - mean, net - mean

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 import numpy as np
 
@@ -48,7 +49,7 @@ class Rules:
         self._unfitted = [f"{h.outcome}: {h.why_not_fitted}" for h in heads if h.why_not_fitted]
         self._own = np.arange(len(heads))
         self._set_counts()
-        self._said_of: dict[str, list[tuple[bool, str]]] = {}
+        self._said_of = lru_cache(REMEMBERED)(self._of_arm)
         self._arms_seen = {arm for head in heads for arm in head.information}
 
     def judge(self, inputs: Inputs, arms: Arms, risks: Risks, verdict: Verdict) -> None:
@@ -69,14 +70,7 @@ class Rules:
 
     def _prior(self, arms: Arms, verdict: Verdict) -> None:
         for at, arm in enumerate(arms.each):
-            said = self._said_of.get(arm.name) if arm.given else None
-            if said is None:
-                said = self._of_arm(arm)
-                if arm.given:
-                    if len(self._said_of) >= REMEMBERED:
-                        self._said_of.clear()
-                    self._said_of[arm.name] = said
-            if said:
+            if said := self._said_of(arm):
                 which = arms.of == at
                 for abstains, sentence in said:
                     (verdict.abstain_where if abstains else verdict.warn_where)(which, sentence)

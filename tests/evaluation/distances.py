@@ -14,8 +14,8 @@ from scipy.special import expit, logit
 
 from pipeline.evaluation.bootstrap import MOVED, around, weight_blocks
 from pipeline.evaluation.calibration import curve_distances, flexible_curve
+from tests.marks import write_between
 
-BEGIN, END = "<!-- distances: begin -->", "<!-- distances: end -->"
 DISTANCES = ("ici", "e50", "e90")
 COHORTS, BOOTSTRAP, LEVEL = 400, 300, 0.95
 SIZES = ((2000, 0.3), (500, 0.3), (1000, 0.08))
@@ -87,10 +87,7 @@ def table() -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--write", type=Path, required=True)
-    place = parser.parse_args().write
-    text = place.read_text(encoding="utf-8")
-    before, after = text.split(BEGIN)[0], text.split(END)[1]
-    place.write_text(f"{before}{BEGIN}\n\n{table()}\n\n{END}{after}", encoding="utf-8")
+    write_between(parser.parse_args().write, "distances", table())
 
 
 if __name__ == "__main__":

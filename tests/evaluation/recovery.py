@@ -26,13 +26,13 @@ from pipeline.evaluation.truth import distance_to_truth, interval_coverage
 from pipeline.features.planning import plan_features
 from pipeline.features.therapy import therapy_facts
 from pipeline.ingest.synthetic import draw_cohort
+from tests.marks import write_between
 
 ROOT = Path(__file__).parents[2]
 # Patients, and how many cohorts of that size.
 COHORTS = {60: 100, 100: 60, 200: 40, 500: 20, 1000: 100, 2000: 10, 10000: 2}
 FIRST_SEED = 700_000
 BOOTSTRAP = 500
-BEGIN, END = "<!-- recovery: begin -->", "<!-- recovery: end -->"
 
 
 def judge_cohort(patients: int, seed: int) -> dict:
@@ -131,9 +131,7 @@ def main() -> None:
     text = table(cohorts)
     print(text)
     if arguments.write:
-        before, rest = arguments.write.read_text(encoding="utf-8").split(BEGIN)
-        after = rest.split(END)[1]
-        arguments.write.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{after}", encoding="utf-8")
+        write_between(arguments.write, "recovery", text)
 
 
 if __name__ == "__main__":

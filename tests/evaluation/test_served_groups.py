@@ -100,6 +100,16 @@ def test_groups_without_figures_are_left_alone():
     assert compared(evaluation(small("til"))["outcomes"]) == []
 
 
+def test_where_nobody_was_grouped_the_gate_says_so_and_not_that_groups_are_small():
+    undivided = evaluation()
+    for part in undivided["outcomes"].values():
+        part["subgroups"] = []
+    assert (
+        reason(judge(Gate(), undivided, CLEAN, "ge2", {}))["sentence"]
+        == "Groups of patients were not looked at."
+    )
+
+
 def test_where_the_model_gains_nothing_at_all_no_group_stands_out():
     groups = compared(evaluation(group("car_t", 0.001, 0.005))["outcomes"])
     outcomes = evaluation(overall=0.001)["outcomes"]

@@ -19,10 +19,10 @@ from pipeline.features.matrix import build_matrix, prior_log_odds
 from pipeline.monitoring.closed_test import Site, fit
 from pipeline.monitoring.observations import Observations
 from pipeline.monitoring.updating import recalibrate
+from tests.marks import write_between
 from tests.monitoring.study import MODELS, SEED
 from tests.monitoring.worlds import World, draw, graded_effects, own_mix, train, world
 
-BEGIN, END = "<!-- refit: begin -->", "<!-- refit: end -->"
 SIZES, JUDGED_ON = (150, 500, 1500), 4000
 OUTCOME = "ge2"
 # Belief about how far a site's effect of a finding lies from the parent's, log-odds per SD.
@@ -150,7 +150,4 @@ if __name__ == "__main__":
     printed = table(measure(chosen.sites, chosen.seed))
     print("\n".join(printed))
     if chosen.write:
-        text = chosen.write.read_text(encoding="utf-8")
-        head, tail = text.split(BEGIN)[0], text.split(END)[1]
-        between = "\n".join([BEGIN, "", *printed, "", END])
-        chosen.write.write_text(head + between + tail, encoding="utf-8")
+        write_between(chosen.write, "refit", "\n".join(printed))

@@ -15,10 +15,10 @@ import numpy as np
 from pipeline.config import Updating
 from pipeline.evaluation.calibration import curve_distances, flexible_curve
 from pipeline.monitoring.updating import recalibrate
+from tests.marks import write_between
 from tests.monitoring.study import MODELS, SEED
 from tests.monitoring.worlds import World, draw, own_mix, world
 
-BEGIN, END = "<!-- recalibrate: begin -->", "<!-- recalibrate: end -->"
 PATIENTS, JUDGED_ON = 150, 8000
 
 # What is off at the site: log-odds of all grades, and how much findings tell.
@@ -105,7 +105,4 @@ if __name__ == "__main__":
     printed = table(measure(chosen.sites, chosen.seed))
     print("\n".join(printed))
     if chosen.write:
-        text = chosen.write.read_text(encoding="utf-8")
-        head, tail = text.split(BEGIN)[0], text.split(END)[1]
-        between = "\n".join([BEGIN, "", *printed, "", END])
-        chosen.write.write_text(head + between + tail, encoding="utf-8")
+        write_between(chosen.write, "recalibrate", "\n".join(printed))

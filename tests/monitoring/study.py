@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline.monitoring.monitor import monitor
+from tests.marks import write_between
 from tests.monitoring.worlds import (
     NEW_THERAPY,
     SETTINGS,
@@ -29,7 +30,6 @@ from tests.monitoring.worlds import (
 
 MODELS = 5
 SEED = 7100
-BEGIN, END = "<!-- monitor: begin -->", "<!-- monitor: end -->"
 
 Planted = tuple[pd.DataFrame, Callable[[dict], bool]]
 
@@ -167,7 +167,4 @@ if __name__ == "__main__":
     if chosen.wrong:
         print("\n".join(f"{name}: {text}" for name, t in counted.items() for text in t.wrong))
     if chosen.write:
-        text = chosen.write.read_text(encoding="utf-8")
-        head, tail = text.split(BEGIN)[0], text.split(END)[1]
-        between = "\n".join([BEGIN, "", *printed, "", END])
-        chosen.write.write_text(head + between + tail, encoding="utf-8")
+        write_between(chosen.write, "monitor", "\n".join(printed))

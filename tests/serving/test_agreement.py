@@ -51,7 +51,9 @@ def test_records_and_http_agree_with_the_table(scorer, cohort, risks, numbers, m
 def test_a_file_agrees_with_the_table(cohort, risks, numbers, model, tmp_path):
     cohort.to_parquet(tmp_path / "patients.parquet")
     score_file(str(model), tmp_path / "patients.parquet", tmp_path / "risks.parquet")
-    same(pd.read_parquet(tmp_path / "risks.parquet"), risks, numbers)
+    found = pd.read_parquet(tmp_path / "risks.parquet")
+    assert list(found["notes"]) == list(risks["notes"])
+    same(found, risks, numbers)
 
 
 def test_the_registered_model_agrees_with_the_table(small_run, cohort, risks, numbers):
@@ -59,13 +61,17 @@ def test_the_registered_model_agrees_with_the_table(small_run, cohort, risks, nu
         import mlflow
 
         loaded = mlflow.pyfunc.load_model("models:/toy@challenger")
-        same(loaded.predict(cohort), risks, numbers)
+        found = loaded.predict(cohort)
+    assert list(found["notes"]) == list(risks["notes"])
+    same(found, risks, numbers)
 
 
 def test_dask_agrees_with_the_table(cohort, risks, numbers, model):
     dask = pytest.importorskip("dask.dataframe", reason="dask is not installed")
     parts = dask.from_pandas(cohort, npartitions=3)
-    same(parts.map_partitions(score_frame, str(model)).compute(), risks, numbers)
+    found = parts.map_partitions(score_frame, str(model)).compute()
+    assert list(found["notes"]) == list(risks["notes"])
+    same(found, risks, numbers)
 
 
 def test_few_rows_agree_with_many(cohort, risks, numbers, scorer):

@@ -25,12 +25,12 @@ from pipeline.cohort.dictionary import Dictionary
 from pipeline.config import Audit
 from tests.cohort.audit.clean import OUTCOMES, clean_cohort, generated_cohort
 from tests.cohort.audit.faults import FAULTS, LIMITS, Fault
+from tests.marks import write_between
 
 # Mostly small cohorts: there the statistics are least certain, and models are built on them.
 CLEAN_SIZES = (60, 100, 60, 200, 100, 500, 200, 1000, 60, 5000)
 SMALLEST, LARGER = 200, (500, 500, 1000, 2000)
 KINDS = {"simulator of the tests": clean_cohort, "shipped generator": generated_cohort}
-BEGIN, END = "<!-- audit: begin -->", "<!-- audit: end -->"
 
 Draw = Callable[[int, int], tuple[pd.DataFrame, Dictionary]]
 
@@ -172,12 +172,6 @@ def _cell(power: Power, fault: Fault) -> str:
     return _rate(power.found, power.cohorts) + (f", {graver} as error" if graver else "")
 
 
-def _write(path: Path, lines: list[str]) -> None:
-    text = path.read_text(encoding="utf-8")
-    head, tail = text.split(BEGIN)[0], text.split(END)[1]
-    path.write_text(f"{head}{BEGIN}\n\n" + "\n".join(lines) + f"\n\n{END}{tail}", encoding="utf-8")
-
-
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cohorts", type=int, default=200, help="clean cohorts of either kind")
@@ -189,4 +183,4 @@ if __name__ == "__main__":
     lines = [*table(measured), "", f"Measured in {minutes:.0f} minutes of one core."]
     print("\n".join(lines))
     if chosen.write:
-        _write(chosen.write, lines)
+        write_between(chosen.write, "audit", "\n".join(lines))

@@ -103,9 +103,13 @@ def test_what_is_no_json_is_refused_and_not_repeated(client, logged, content):
     silent(answer.text, logged())
 
 
-@pytest.mark.parametrize("path", [f"/{SECRET}", f"/v1/risk/{SECRET}", f"/v1/model?x={SECRET}"])
-def test_addresses_are_not_repeated(client, logged, path):
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [(f"/{SECRET}", 404), (f"/v1/risk/{SECRET}", 404), (f"/v1/model?x={SECRET}", 200)],
+)
+def test_addresses_are_not_repeated(client, logged, path, status):
     answer = client.get(path)
+    assert answer.status_code == status
     silent(answer.text, logged())
 
 

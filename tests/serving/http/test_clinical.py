@@ -66,7 +66,8 @@ def notes(assessment):
 
 
 def test_what_the_tests_send_is_fhir():
-    Bundle.model_validate(bundle(*RESOURCES))
+    found = Bundle.model_validate(bundle(*RESOURCES))
+    assert len(found.entry) == len(RESOURCES)
 
 
 def test_a_bundle_gets_the_risks_of_its_values(client, scorer):
