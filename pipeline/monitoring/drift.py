@@ -82,6 +82,17 @@ def population_stability(trained: np.ndarray, new: np.ndarray) -> float:
     return max(0.0, float(np.sum((q - p) * np.log(q / p)) - chance))
 
 
+def homogeneity(trained: np.ndarray, new: np.ndarray) -> float:
+    """Pearson's p-value of two sets of counts having one distribution over the bins."""
+    from scipy.stats import chi2
+
+    used = trained + new > 0
+    table = np.vstack([trained[used], new[used]])
+    expected = table.sum(axis=1, keepdims=True) * table.sum(axis=0) / table.sum()
+    statistic = float(((table - expected) ** 2 / expected).sum())
+    return float(chi2.sf(statistic, max(int(used.sum()) - 1, 1)))
+
+
 def adjusted(p: np.ndarray) -> np.ndarray:
     """Benjamini and Hochberg's adjusted p-values, shape (n,)."""
     order = np.argsort(p)
@@ -127,18 +138,12 @@ def _shares(
     new: np.ndarray,
     settings: Monitoring,
 ) -> dict[str, Any]:
-    from scipy.stats import chi2
-
     entry: dict[str, Any] = {"kind": kind, "name": name, "label": label, "limits": settings.psi}
     if len(bins) < 2 or new.sum() < SMALLEST_SHOWN:
         return entry | {"size": None, "p": None, "reason": "too few values to compare"}
-    used = trained + new > 0
-    table = np.vstack([trained[used], new[used]])
-    expected = table.sum(axis=1, keepdims=True) * table.sum(axis=0) / table.sum()
-    statistic = float(((table - expected) ** 2 / expected).sum())
     return entry | {
         "size": population_stability(trained, new),
-        "p": float(chi2.sf(statistic, max(int(used.sum()) - 1, 1))),
+        "p": homogeneity(trained, new),
         "bins": bins,
         "reference": (trained / trained.sum()).tolist(),
         "found": shown_shares(new),

@@ -16,8 +16,11 @@ from pipeline.cohort.dictionary import Variable
 from pipeline.config import Monitoring
 from pipeline.model.artifact import Artifact
 from pipeline.model.reference import shares_between
-from pipeline.monitoring.drift import population_stability
+from pipeline.monitoring.drift import homogeneity, population_stability
 from pipeline.monitoring.observations import Observations
+
+# A median may move this many times without a fault of the feed.
+_CONCEIVABLE = 3.0
 
 
 def unit_faults(
@@ -25,8 +28,11 @@ def unit_faults(
 ) -> tuple[list[dict[str, Any]], dict[str, np.ndarray]]:
     """Find values in another unit, in the whole cohort, at one site or in one period.
 
-    A variable is at fault where its distribution lies far from training's (PSI), and close to
-    it once converted from a unit that the dictionary knows, or by a power of ten.
+    A variable is at fault where its distribution differs from training's, notably and beyond
+    chance, and nearly all of the difference is gone once values are converted from a unit that
+    the dictionary knows, or by a power of ten. What is left is judged as a share: a factor of two
+    moves a widely spread variable (ferritin) no further than an ordinary drift, but drifts do not
+    end in training's shape.
 
     Returns
     -------
@@ -39,19 +45,26 @@ def unit_faults(
     reference = artifact.facts["reference"]
     faults: list[dict[str, Any]] = []
     mended: dict[str, np.ndarray] = {}
+    groups = _groups(observations)
+    binned = {
+        name: summary
+        for name, summary in reference["variables"].items()
+        if len(summary.get("cuts", ())) >= 3
+    }
+    alpha = settings.unit_alpha / max(len(groups) * len(binned), 1)
     for variable in artifact.dictionary:
-        summary = reference["variables"].get(variable.name)
-        if variable.kind != "numeric" or not summary or len(summary.get("cuts", ())) < 3:
+        summary = binned.get(variable.name)
+        if summary is None:
             continue
         trained = np.array(summary["shares"]) * reference["patients"] * (1 - summary["missing"])
         values = observations.values[variable.name]
         # A value is mended once: a fault of the whole cohort is not one of each site as well.
         left = ~np.isnan(values)
-        for place, rows in _groups(observations):
+        for place, rows in groups:
             rows = rows & left
             if rows.sum() < settings.minimum_group:
                 continue
-            found = _reading(values[rows], variable, summary["cuts"], trained, settings)
+            found = _reading(values[rows], variable, summary["cuts"], trained, alpha, settings)
             if found is None:
                 continue
             reading, before, after = found
@@ -79,18 +92,19 @@ def _reading(
     variable: Variable,
     cuts: list[float],
     trained: np.ndarray,
+    alpha: float,
     settings: Monitoring,
 ) -> tuple[Reading, float, float] | None:
     """The unit that brings values back to training's distribution, with PSI before and after."""
-    far, near = settings.unit_psi
-    before = population_stability(trained, shares_between(values, cuts).astype(float))
-    if before < far:
+    given = shares_between(values, cuts).astype(float)
+    before = population_stability(trained, given)
+    if before < settings.unit_psi or homogeneity(trained, given) > alpha:
         return None
     best: tuple[Reading, float, float] | None = None
     for reading in readings(variable):
         converted = reading.factor * values + reading.offset
         after = population_stability(trained, shares_between(converted, cuts).astype(float))
-        if after <= near and (best is None or after < best[2]):
+        if after <= settings.unit_left * before and (best is None or after < best[2]):
             best = (reading, before, after)
     return best
 
@@ -98,6 +112,14 @@ def _reading(
 def _fault(
     variable: Variable, place: str, reading: Reading, before: float, after: float
 ) -> dict[str, Any]:
+    # So small a factor may be the patients' own: the laboratory knows.
+    change = 1 / reading.factor
+    doubt = (
+        f", unless values have truly {'risen' if change > 1 else 'fallen'} to {change:.2g} times "
+        "training's"
+        if 1 / _CONCEIVABLE < change < _CONCEIVABLE
+        else ""
+    )
     return {
         "variable": variable.name,
         "label": variable.label,
@@ -108,6 +130,6 @@ def _fault(
         "psi_mended": after,
         "sentence": (
             f"'{variable.name}'{place} seems to be given in {reading.name} instead of "
-            f"{variable.unit or 'its unit'}: mend the unit at its source"
+            f"{variable.unit or 'its unit'}: mend the unit at its source{doubt}"
         ),
     }

@@ -52,6 +52,28 @@ def test_a_unit_at_one_site_is_named_with_the_site(artifact, cohort):
     assert [(f["variable"], f["place"]) for f in found["faults"]] == [("crp", f"at '{site}'")]
 
 
+def test_a_factor_of_two_is_named_though_ferritin_varies_more_than_that(artifact, cohort):
+    # 1 ug/L is 2.247 pmol/L of ferritin (445 kDa).
+    found = watch(cohort.assign(ferritin=cohort["ferritin"] * 2.247), artifact)
+    assert [(f["variable"], f["place"]) for f in found["faults"]] == [("ferritin", "everywhere")]
+    assert found["faults"][0]["unit"] == "pmol/L"
+    assert found["verdict"]["verdict"] == "fine"
+    assert "unless values have truly risen to 2.2 times" in found["verdict"]["sentence"]
+
+
+@pytest.mark.parametrize(
+    "drifted",
+    [
+        lambda values: values * 1.5,
+        lambda values: values**1.6 / values.median() ** 0.6,
+        lambda values: values.where(np.arange(len(values)) % 2 == 0, values * 2.247),
+    ],
+    ids=["no unit's factor", "wider about the same median", "half of the patients"],
+)
+def test_a_drift_that_no_unit_explains_is_no_fault_of_the_feed(artifact, cohort, drifted):
+    assert watch(cohort.assign(ferritin=drifted(cohort["ferritin"])), artifact)["faults"] == []
+
+
 def test_a_therapy_never_seen_calls_for_retraining(artifact, cohort):
     half = np.arange(len(cohort)) % 2 == 0
     found = watch(cohort.assign(therapy=cohort["therapy"].where(half, "linvoseltamab")), artifact)
