@@ -101,7 +101,7 @@ def _shares(entry: Mapping[str, Any]) -> str:
     scale = Scale(0, most, _LABELS_LEFT, _WIDTH - 24)
     for value in ticks(0, most, 5):
         drawing.line([(scale(value), 4), (scale(value), height - 24)], "p-grid")
-        drawing.text(scale(value), height - 8, f"{100 * value:g} %", "p-quiet", "middle")
+        drawing.text(scale(value), height - 8, f"{100 * value:g}%", "p-quiet", "middle")
     for i, (name, before, now) in enumerate(rows):
         y = 4 + _ROW * (i + 0.5)
         drawing.text(_LABELS_LEFT - 10, y + 4, name, anchor="end")

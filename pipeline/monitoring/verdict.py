@@ -23,6 +23,9 @@ from pipeline.monitoring.observations import Observations
 
 FINE, RECALIBRATE, RETRAIN = "fine", "recalibrate", "retrain"
 
+# A p-value that a reader would notice in the intervals, though not beyond doubt among all tests.
+_HINT = 0.05
+
 Reason = dict[str, Any]
 
 
@@ -47,7 +50,8 @@ def judge(
     -------
     dict
         ``verdict``, ``sentence``, ``calibration_judged`` and ``reasons``: per rule ``rule``,
-        ``outcome``, ``calls_for`` (fine, recalibrate, retrain) and ``sentence``.
+        ``outcome``, ``calls_for`` (fine, recalibrate, retrain) and ``sentence``; with ``watch``,
+        the outcome's label, where a test alone would be called significant.
     """
     reasons = [*_unseen(observations, artifact, settings), _abstained(abstains, settings)]
     sites = observations.sites(artifact, ~abstains)
@@ -71,6 +75,8 @@ def _sentence(verdict: str, reasons: list[Reason], faults: list[Reason], judged:
         text += ": " + "; ".join(called)
     elif judged:
         text += ": risks agree with what was observed, as far as the number of events tells"
+        watched = [r["watch"] for r in reasons if "watch" in r]
+        text += f"; watch {' and '.join(watched)}" if watched else ""
     else:
         text += (
             " as far as the inputs tell; calibration was not judged, for too few outcomes are known"
@@ -133,7 +139,14 @@ def _calibration(
     reasons = []
     for name, (_, shift, slope) in found.items():
         told, off = f"risks of {labels[name]} agree with what was observed", False
-        if (name, "level") not in certain:
+        watch = (name, "level") not in certain and p[name, "level"] <= _HINT
+        if watch:
+            told = (
+                f"risks of {labels[name]} differ from what was observed (p = "
+                f"{p[name, 'level']:.3f} alone), but among {len(p)} tests that may be chance: "
+                "look again once more outcomes are known"
+            )
+        elif (name, "level") not in certain:
             told += ", as far as the number of events tells"
         elif abs(shift) < settings.intercept and low <= slope <= high:
             told += ", but for a trifle"
@@ -143,7 +156,8 @@ def _calibration(
                 f"risks of {labels[name]} are too {'low' if shift > 0 else 'high'} by "
                 f"{abs(shift):.2f} in log-odds at the average patient, with slope {slope:.2f}"
             )
-        reasons.append(_reason("calibration", name, RECALIBRATE if off else FINE, told))
+        found_here = _reason("calibration", name, RECALIBRATE if off else FINE, told)
+        reasons.append(found_here | ({"watch": labels[name]} if watch else {}))
         last = drifts[name][1] if drifts[name] is not None else 0.0  # type: ignore[index]
         if (name, "trend") in certain and abs(last) >= settings.intercept:
             told = (

@@ -81,6 +81,20 @@ def test_a_therapy_never_seen_calls_for_retraining(artifact, cohort):
     assert "linvoseltamab" in found["verdict"]["sentence"]
 
 
+def test_more_events_than_expected_are_watched_before_they_call_for_an_update(artifact, cohort):
+    spared = np.flatnonzero(cohort["crs_grade"] < 2)
+    sentences = []
+    for more in range(0, 70, 10):
+        commoner = cohort["crs_grade"].copy()
+        commoner.iloc[spared[:more]] = 2
+        sentences.append(watch(cohort.assign(crs_grade=commoner), artifact)["verdict"]["sentence"])
+    states = [
+        "watch" if "; watch CRS of grade 2" in text else text.split(":")[0].lower()
+        for text in sentences
+    ]
+    assert list(dict.fromkeys(states)) == ["fine", "watch", "recalibrate"], sentences
+
+
 def test_without_outcomes_calibration_is_not_judged(artifact, cohort):
     found = watch(cohort.drop(columns=["crs_grade"]), artifact)
     assert not found["verdict"]["calibration_judged"]

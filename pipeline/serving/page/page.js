@@ -25,9 +25,9 @@ function draw(tag, attributes) {
 }
 const percent = (risk) => {
   const value = 100 * risk;
-  if (value > 0 && value < 0.1) return "<0.1 %";
-  if (value > 99.9 && value < 100) return ">99.9 %";
-  return `${value.toFixed(value < 9.95 || value > 99 ? 1 : 0)} %`;
+  if (value > 0 && value < 0.1) return "<0.1%";
+  if (value > 99.9 && value < 100) return ">99.9%";
+  return `${value.toFixed(value < 9.95 || value > 99 ? 1 : 0)}%`;
 };
 const signed = (number, digits) => (number < 0 ? "−" : "+") + Math.abs(number).toFixed(digits);
 const number = (value) => {
@@ -242,7 +242,7 @@ function riskBox(o) {
     make("dd", { class: "big" }, percent(risk.risk),
       make("span", { class: "change" }, first !== latest && differences().length ? `${signed(change, 1)} points` : "")),
     make("dd", { class: "scalebox" }, scale(risk), make("span", { class: "between" }, says)),
-    make("dd", { class: "prior" }, `${Math.round(100 * model.interval_level)} % interval; published rate ${percent(risk.prior)}`));
+    make("dd", { class: "prior" }, `${Math.round(100 * model.interval_level)}% interval; published rate ${percent(risk.prior)}`));
 }
 
 function scale(risk) {
@@ -329,7 +329,7 @@ function summary() {
   const lines = [`CRS risk before infusion. ${model.warning}`, `Model: ${model.version}. Therapy: ${answer.therapy ?? "-"}. Disease: ${values[model.disease] ?? "not known"}.`];
   for (const o of model.outcomes) {
     const r = answer.risks[o.name];
-    lines.push(`${o.label}: ${percent(r.risk)} (${level} % interval ${percent(r.low)} to ${percent(r.high)}); published rate ${percent(r.prior)}`);
+    lines.push(`${o.label}: ${percent(r.risk)} (${level}% interval ${percent(r.low)} to ${percent(r.high)}); published rate ${percent(r.prior)}`);
   }
   lines.push(`${outcomeOf(outcome).label}: ${$("words").textContent}`);
   if (answer.warnings.length) lines.push(`To beware of: ${answer.warnings.map(named).join("; ")}.`);

@@ -49,7 +49,7 @@ def shown(page):
     page.wait_for_selector("#risks .big")
     return [
         float(t)
-        for t in re.findall(r"([\d.]+) %", " ".join(page.locator("#risks .big").all_inner_texts()))
+        for t in re.findall(r"([\d.]+)%", " ".join(page.locator("#risks .big").all_inner_texts()))
     ]
 
 
@@ -68,7 +68,7 @@ def test_an_example_is_one_click_away_and_shows_what_the_service_says(open_page,
     assert risks == pytest.approx(expected, abs=0.51)
     body = page.inner_text("main")
     assert "published rate" in body
-    assert "90 % interval" in body
+    assert "90% interval" in body
     assert "This patient" in page.inner_text("#bars")
     assert "The average training patient stands at" in page.inner_text("#words")
 
