@@ -29,6 +29,7 @@ app = typer.Typer(
 )
 
 _INTERRUPTED = 130
+_NOT_PROMOTED = 3
 
 ConfigFile = Annotated[Path, typer.Argument(help="The run's config.", metavar="CONFIG")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
@@ -180,7 +181,7 @@ def recalibrate(
 
     A closed test chooses: nothing, intercept, intercept and slope, or new weights of therapy
     and findings. What single findings mean stays the parent's: a refit is a run on the site's own
-    table. The gate decides on champion.
+    table. The new version is challenger only: `promote` decides on champion.
     """
     from pipeline.monitoring.commands import recalibrate_file
 
@@ -198,10 +199,16 @@ def promote(
     output: Annotated[Path | None, typer.Option(help="Figures, as .json.")] = None,
     quiet: Quiet = False,
 ) -> None:
-    """Compare a challenger with the champion in pairs; move the alias, or say why not."""
+    """Compare a challenger with the champion in pairs; move the alias, or say why not.
+
+    Ends with exit code 3 where the challenger is refused.
+    """
     from pipeline.monitoring.commands import promote_version
 
-    Display(quiet).say(promote_version(challenger, champion, cohort, read_config(config), output))
+    said, refused = promote_version(challenger, champion, cohort, read_config(config), output)
+    Display(quiet).say(said)
+    if refused:
+        raise typer.Exit(_NOT_PROMOTED)
 
 
 @app.command()

@@ -104,26 +104,32 @@ def recalibrate_file(model: str, cohort: Path, config: Config, output: Path) -> 
     judged = judge_at_site(artifact, frame, seen, config, cohort)
     facts |= judged
     registered = register_recalibrated(model, found, facts, cohort, config, address, output)
-    aliases = " and ".join(registered["aliases"])
-    gate = judged["gate"]
+    version, gate = registered["version"], judged["gate"]
     verdict = (
-        "the gate is passed"
+        "the gate is passed. The champion stays; to hold this version against it, on patients "
+        f"whom neither has seen: python -m pipeline promote --challenger {version} --cohort FILE "
+        f"--config {config.file}."
         if gate["passed"]
         else "refused as champion: "
         + " ".join(r["sentence"] for r in gate["reasons"] if not r["passed"])
     )
-    if registered["champion_stays"]:
-        verdict += f", but {registered['champion_stays']}"
     return (
-        f"Recalibrated ({kinds}): {registered['model_name']} version {registered['version']} is "
-        f"{aliases}; {verdict} Read {output / 'model_card.html'}"
+        f"Recalibrated ({kinds}): {registered['model_name']} version {version} is "
+        f"{' and '.join(registered['aliases'])}; {verdict} Read {output / 'model_card.html'}"
     )
 
 
 def promote_version(
     challenger: str, champion: str, cohort: Path | None, config: Config, output: Path | None
-) -> str:
-    """Compare two versions; move the champion's alias or say why not."""
+) -> tuple[str, bool]:
+    """Compare two versions; move the champion's alias or say why not.
+
+    Returns
+    -------
+    sentence : str
+    refused : bool
+        Whether anything speaks against the challenger.
+    """
     from pipeline.monitoring.promotion import promote
 
     patients = (read_frame(cohort), cohort) if cohort else None
@@ -131,7 +137,7 @@ def promote_version(
     if output is not None:
         make_folder(output.parent)
         write(output, json.dumps(facts, indent=1, allow_nan=False) + "\n")
-    return sentence
+    return sentence, bool(facts["reasons"])
 
 
 def roll_back(config: Config) -> str:

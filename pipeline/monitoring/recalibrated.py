@@ -110,7 +110,11 @@ def register_recalibrated(
     uri: str,
     output: Path,
 ) -> Facts:
-    """Write the recalibrated model and its card, and register it as its parent's child."""
+    """Write the recalibrated model and its card, and register it as its parent's child.
+
+    It becomes challenger only, whatever the gate says: one site's patients do not decide whom the
+    champion's alias serves everywhere. That is for ``promote``.
+    """
     from pipeline.monitoring.site_card import site_facts, to_html, to_markdown
 
     package, name = Path(__file__).parents[1], config.registry.model_name
@@ -160,7 +164,7 @@ def register_recalibrated(
         entry_point=package / "serving" / "pyfunc.py",
         package=package,
         description="Research use only. The model card of this version is yet to be attached.",
-        champion=facts["gate"]["passed"],
+        champion=False,
     )
     store = config.path(config.registry.store)
     registered = register(entry, read_artifact(folder), uri, store.parent / "mlartifacts")

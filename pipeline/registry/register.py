@@ -41,7 +41,7 @@ class Entry:
     description : str
         Markdown shown with the version until its card is attached.
     champion : bool
-        Whether the gate passed; an incumbent may still stand in the way.
+        Whether it is to be champion; an incumbent may still stand in the way.
     """
 
     run_name: str

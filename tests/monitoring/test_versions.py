@@ -55,6 +55,10 @@ def site(tmp_path_factory, small_run, model, cohort):
     said = []
     said.append(recalibrate_file(str(model), files["mild"], configs["strict"], home / "first"))
     said.append(recalibrate_file(str(model), files["mild"], configs["lenient"], home / "second"))
+    with mlflow_at(f"sqlite:///{home / 'mlflow.db'}"):
+        from mlflow import MlflowClient
+
+        make_champion(MlflowClient(), "toy", "2")
     said.append(
         recalibrate_file(str(home / "second" / "model"), files["graver"], configs["lenient"],
                          home / "third")
@@ -87,6 +91,16 @@ def test_the_gate_is_applied_and_says_why(site):
     assert found["1"].tags["gate"] == "refused"
     assert "refused as champion" in site.said[0]
     assert found["3"].tags["gate"] == "passed", found["3"].tags["gate_reasons"]
+
+
+def test_a_site_never_takes_the_champions_place_by_itself(site):
+    # Version 3 passed its gate on one site's patients; version 2 serves all the others.
+    assert versions(site)[1] == {"champion": "2", "challenger": "3"}
+    assert "version 3 is challenger; the gate is passed" in site.said[2]
+    assert "promote --challenger 3 --cohort" in site.said[2]
+    assert "promote" not in site.said[0]
+    page = (site.home / "third" / "model_card.html").read_text(encoding="utf-8")
+    assert "Registered as challenger only" in page
 
 
 def test_the_card_is_one_document(site, small_run):
@@ -139,30 +153,38 @@ def test_a_recalibrated_model_of_unknown_descent_does_not_displace_one_of_real_p
     assert "and this version does not say so" in why_champion_stays(client, "toy", tags)
 
 
-def test_roll_back_and_promotion_move_the_alias(site, cohort):
+def test_promotion_and_roll_back_move_the_alias(site, command):
     lenient = site.configs["lenient"]
-    assert versions(site)[1]["champion"] == "3"
-    assert "version 2 is champion again" in roll_back(lenient)
-    assert versions(site)[1]["champion"] == "2"
     with pytest.raises(InputError, match="version 3 was fitted on these patients"):
         promote_version("3", "@champion", site.files["graver"], lenient, None)
     judged = site.home / "further.csv"
     judged.write_bytes(site.files["graver"].read_bytes() + b"\n")
-    said = promote_version("3", "@champion", judged, lenient, None)
+    said, refused = promote_version("3", "@champion", judged, lenient, None)
     assert versions(site)[1]["champion"] == "3", said
+    assert not refused
     assert "version 3 is champion now, in place of version 2" in said
     assert "On further.csv, " in said
-    said = promote_version("2", "@champion", judged, lenient, site.home / "p.json")
-    assert "version 3 stays champion" in said
-    assert "log-loss may be worse" in said
+    ended = command(
+        "promote", "--challenger", "2", "--cohort", judged, "--output", site.home / "p.json",
+        "--config", site.home / "lenient.yaml",
+    )  # fmt: skip
+    # A script must notice: neither promoted (0) nor wrong input (2).
+    assert ended.returncode == 3, ended.stderr
+    assert "version 3 stays champion" in ended.stdout
+    assert "log-loss may be worse" in ended.stdout
     assert not json.loads((site.home / "p.json").read_text(encoding="utf-8"))["moved"]
-    said = promote_version("1", "@champion", judged, lenient, None)
+    said, refused = promote_version("1", "@champion", judged, lenient, None)
+    assert refused
     assert "did not pass its gate" in said
     assert versions(site)[1]["champion"] == "3"
     # The champion itself may be asked about; it only ever stays.
-    assert "version 3 is champion already" in promote_version("3", "2", judged, lenient, None)
+    said, refused = promote_version("3", "2", judged, lenient, None)
+    assert "version 3 is champion already" in said
+    assert not refused
     with pytest.raises(InputError, match="the champion before it: --champion 2"):
         promote_version("3", "@champion", judged, lenient, None)
+    assert "version 2 is champion again" in roll_back(lenient)
+    assert versions(site)[1]["champion"] == "2"
 
 
 def test_roll_back_goes_step_by_step_through_what_was_and_then_ends(tmp_path):
@@ -187,7 +209,7 @@ def test_wrong_versions_are_refused_in_a_sentence(site, command):
     ended = command("promote", "--challenger", "77", "--config", config)
     assert ended.returncode == 2
     assert "toy has no version '77'" in ended.stderr
-    ended = command("promote", "--challenger", "2", "--config", config)
+    ended = command("promote", "--challenger", "1", "--config", config)
     assert ended.returncode == 2
     assert "--cohort FILE" in ended.stderr
 
