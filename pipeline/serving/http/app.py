@@ -18,9 +18,11 @@ from starlette.responses import HTMLResponse, PlainTextResponse
 from pipeline.config import Serving
 from pipeline.errors import InputError
 from pipeline.serving.http import schemas
-from pipeline.serving.http.cds import SERVICE, bundle_of, cards, discovery
+from pipeline.serving.http.cds import SERVICE, bundles_of, card, discovery, patient_asked
 from pipeline.serving.http.describe import RESEARCH_USE, describe
-from pipeline.serving.http.fhir import Reading, read_bundle, risk_assessment
+from pipeline.serving.http.fhir.assessment import risk_assessment
+from pipeline.serving.http.fhir.bundle import read_bundle
+from pipeline.serving.http.fhir.reading import Reading
 from pipeline.serving.http.guard import Guard
 from pipeline.serving.http.holder import Holder
 from pipeline.serving.http.metrics import Metrics
@@ -149,14 +151,12 @@ def _model_routes(
 
 
 def _clinical_routes(app: FastAPI, holder: Holder, settings: Serving, metrics: Metrics) -> None:
-    async def of_bundle(
-        request: Request, bundle: dict[str, Any]
-    ) -> tuple[Loaded, dict[str, Any], Reading]:
-        loaded = holder.model
-        reading = read_bundle(bundle, loaded.scorer.artifact)
-        answers = await _score(loaded, [reading.record], reasons=False)
+    async def answered(
+        request: Request, loaded: Loaded, readings: list[Reading]
+    ) -> list[dict[str, Any]]:
+        answers = await _score(loaded, [reading.record for reading in readings], reasons=False)
         _tell(request, metrics, answers)
-        return loaded, answers[0], reading
+        return answers
 
     written: dict[int | str, dict[str, Any]] = {
         200: {"content": {"application/fhir+json": {}}, "description": "RiskAssessment"}
@@ -165,8 +165,10 @@ def _clinical_routes(app: FastAPI, holder: Holder, settings: Serving, metrics: M
     @app.post("/fhir/RiskAssessment", responses={**written, **_REFUSALS}, response_class=Response)
     async def assessment(request: Request, bundle: Annotated[dict[str, Any], Body()]) -> Response:
         """A FHIR R4 RiskAssessment from a Bundle of one patient's resources."""
-        loaded, answer, reading = await of_bundle(request, bundle)
+        loaded = holder.model
         facts = loaded.scorer.artifact.facts
+        reading = read_bundle(bundle, loaded.scorer.artifact)
+        (answer,) = await answered(request, loaded, [reading])
         found = risk_assessment(
             answer, reading, facts["labels"], loaded.version, facts["interval_level"], RESEARCH_USE
         )
@@ -179,19 +181,26 @@ def _clinical_routes(app: FastAPI, holder: Holder, settings: Serving, metrics: M
 
     @app.post(f"/cds-services/{SERVICE}", responses={412: {"model": schemas.Fault}, **_REFUSALS})
     async def hook(request: Request, called: Annotated[dict[str, Any], Body()]) -> Response:
-        """CDS Hooks: cards for an order that is about to be signed."""
+        """CDS Hooks: a card for each therapy whose order is about to be signed."""
         if not isinstance(called.get("prefetch"), Mapping) or not called["prefetch"]:
             raise HTTPException(412, "The prefetched resources are missing.")
-        loaded, answer, reading = await of_bundle(request, bundle_of(called))
-        facts = loaded.scorer.artifact.facts
+        loaded = holder.model
+        artifact, facts = loaded.scorer.artifact, loaded.scorer.artifact.facts
+        patient = patient_asked(called)
+        readings = [
+            read_bundle(bundle, artifact, patient) for bundle in bundles_of(called, artifact)
+        ]
+        answers = await answered(request, loaded, readings)
         base = settings.public_url or str(request.base_url)
         url = f"{base.rstrip('/')}/v1/card" if loaded.card is not None else None
-        return _json(
-            cards(
+        written = [
+            card(
                 answer, reading, facts["labels"], facts["primary_outcome"],
                 facts["interval_level"], RESEARCH_USE, url,
             )
-        )  # fmt: skip
+            for answer, reading in zip(answers, readings, strict=True)
+        ]  # fmt: skip
+        return _json({"cards": written})
 
 
 def _operator_routes(app: FastAPI, holder: Holder, metrics: Metrics) -> None:

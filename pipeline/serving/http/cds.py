@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipeline.model.artifact import Artifact
-from pipeline.serving.http.fhir import LOINC, Reading
+from pipeline.serving.http.fhir.bundle import therapies_of
+from pipeline.serving.http.fhir.reading import Reading
+from pipeline.serving.http.fhir.resources import LOINC, entries_of
 
 SERVICE = "crs-risk"
 _SUMMARY_LENGTH = 139  # CDS Hooks asks for fewer than 140 characters
@@ -34,19 +36,33 @@ def discovery(artifact: Artifact) -> dict[str, Any]:
     }
 
 
-def bundle_of(request: Mapping[str, Any]) -> dict[str, Any]:
-    """Gather the orders and what was prefetched into one Bundle."""
+def patient_asked(request: Mapping[str, Any]) -> str | None:
+    """Id of the patient whom the hook is about."""
     context = request.get("context")
-    orders = context.get("draftOrders") if isinstance(context, Mapping) else None
-    prefetch = request.get("prefetch")
-    parts = [orders, *(prefetch.values() if isinstance(prefetch, Mapping) else [])]
-    return {
-        "resourceType": "Bundle",
-        "entry": [{"resource": part} for part in parts if isinstance(part, Mapping)],
-    }
+    patient = context.get("patientId") if isinstance(context, Mapping) else None
+    return patient.removeprefix("Patient/") if isinstance(patient, str) else None
 
 
-def cards(
+def bundles_of(request: Mapping[str, Any], artifact: Artifact) -> list[dict[str, Any]]:
+    """Gather what was prefetched and the orders: a Bundle for each therapy that is ordered.
+
+    There is none where the orders are of nothing that the model is about.
+    """
+    context, prefetch = request.get("context"), request.get("prefetch")
+    orders = entries_of(context.get("draftOrders")) if isinstance(context, Mapping) else []
+    sent = list(prefetch.values()) if isinstance(prefetch, Mapping) else []
+    fetched = entries_of({"entry": [{"resource": part} for part in sent]})
+    ordered = therapies_of([order for order in orders if not order.is_void], artifact)
+    return [
+        {
+            "resourceType": "Bundle",
+            "entry": [{"fullUrl": e.url, "resource": e.resource} for e in [*own, *fetched]],
+        }
+        for own in (ordered.values() if artifact.plan.facts is not None else [orders])
+    ]
+
+
+def card(
     answer: Mapping[str, Any],
     reading: Reading,
     labels: Mapping[str, str],
@@ -55,7 +71,7 @@ def cards(
     warning: str,
     card_url: str | None,
 ) -> dict[str, Any]:
-    """Write an answer as one card; it informs, and is never critical."""
+    """Write an answer as a card; it informs, and is never critical."""
     lines = [f"**{warning}**", ""]
     if answer["status"] == "ok":
         risk = answer["risks"][primary]
@@ -74,10 +90,12 @@ def cards(
         ]
     else:
         summary = "CRS: the model gives no risk for this patient; see why"
+    if answer["therapy"] is not None:
+        summary = f"{answer['therapy']}: {summary}"
     remarks = [*answer["because"], *answer["warnings"], *reading.remarks]
     lines += ["", *(f"- {remark}" for remark in remarks)]
     source: dict[str, Any] = {"label": "CRS risk model, research use only"}
-    card: dict[str, Any] = {
+    found: dict[str, Any] = {
         "summary": summary[:_SUMMARY_LENGTH],
         "indicator": "info",
         "detail": "\n".join(lines),
@@ -85,5 +103,5 @@ def cards(
     }
     if card_url is not None:
         source["url"] = card_url
-        card["links"] = [{"label": "Model card", "url": card_url, "type": "absolute"}]
-    return {"cards": [card]}
+        found["links"] = [{"label": "Model card", "url": card_url, "type": "absolute"}]
+    return found

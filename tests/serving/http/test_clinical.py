@@ -204,14 +204,47 @@ def test_an_order_gets_one_card_that_informs(client, scorer):
     assert "Research use only" in card["detail"]
 
 
-def test_an_order_of_something_else_gets_a_card_without_a_number(client):
+def ordered(*names, **further):
+    """A call that orders medications by these names."""
     called = hook()
-    orders = called["context"]["draftOrders"]["entry"][0]["resource"]
-    orders["medicationCodeableConcept"] = {"text": "paracetamol"}
-    (card,) = client.post("/cds-services/crs-risk", json=called).json()["cards"]
-    assert "no risk" in card["summary"]
-    assert "%" not in card["summary"]
-    assert card["indicator"] != "critical"
+    (entry,) = called["context"]["draftOrders"]["entry"]
+    called["context"]["draftOrders"] = bundle(
+        *(
+            entry["resource"] | {"medicationCodeableConcept": {"text": name}} | further
+            for name in names
+        )
+    )
+    return called
+
+
+@pytest.mark.parametrize(
+    "called", [ordered("aspirin"), ordered(), ordered("axi-cel", status="cancelled")]
+)
+def test_an_order_of_something_else_gets_no_card(client, called):
+    answer = client.post("/cds-services/crs-risk", json=called)
+    assert answer.status_code == 200
+    assert answer.json() == {"cards": []}
+
+
+def test_each_therapy_that_is_ordered_gets_its_card(client):
+    alone = [
+        client.post("/cds-services/crs-risk", json=ordered(name)).json()["cards"][0]
+        for name in ("axi-cel", "tisa-cel")
+    ]
+    together = client.post("/cds-services/crs-risk", json=ordered("axi-cel", "aspirin", "tisa-cel"))
+    assert together.json()["cards"] == alone
+    first, second = (card["summary"] for card in alone)
+    assert first.startswith("axicabtagene ciloleucel: ")
+    assert second.startswith("tisagenlecleucel: ")
+
+
+def test_the_patient_of_the_hook_must_be_the_one_whose_resources_came(client):
+    called = hook()
+    called["context"]["patientId"] = "p2"
+    answer = client.post("/cds-services/crs-risk", json=called)
+    assert answer.status_code == 422
+    assert "another patient" in answer.json()["detail"]
+    assert "p2" not in answer.text
 
 
 def test_without_what_was_to_be_sent_along_the_precondition_fails(client):
