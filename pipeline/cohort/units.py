@@ -16,12 +16,14 @@ if TYPE_CHECKING:
 
 # Spellings that laboratories use beside UCUM's, before pint reads them.
 _SPELLINGS = (
-    (re.compile(r"\{[^}]*\}"), ""),  # UCUM annotations: mg/L{FEU}, {count}
     (re.compile(r"[µμ]"), "u"),
+    (re.compile(r"(?<![A-Za-z])([dmu]?)l(?![A-Za-z])"), r"\1L"),  # UCUM's litre is l or L
+    (re.compile(r"^K/uL$"), "10*3/uL"),
+    (re.compile(r"\[[Ii]U\]"), "U"),
     (re.compile(r"[x×]?\s*10[*^](\d+)"), r"1e\1"),  # 10*9/L, x10^9/L
     (re.compile(r"(?<![A-Za-z])IU(?![A-Za-z])"), "U"),
     (re.compile(r"\bcells?\b"), ""),
-    (re.compile(r"\bCel\b"), "degC"),
+    (re.compile(r"\bCel\b|^°C$"), "degC"),
     (re.compile(r"\[degF\]"), "degF"),
     (re.compile(r"^%$"), "percent"),
     (re.compile(r"^(a|y|years?)$"), "year"),
@@ -30,6 +32,12 @@ _SPELLINGS = (
     (re.compile(r"mm\[Hg\]"), "mmHg"),
     (re.compile(r"\bm([23])\b"), r"m**\1"),
 )
+_ANNOTATION = re.compile(r"\{[^}]*\}")
+# Annotations that state the quantity, by what one of them counts in the other: a D-dimer in
+# D-dimer units is about half of it in fibrinogen-equivalent units.
+_DDIMER = {"{FEU}": 1.0, "{DDU}": 2.0}
+# Annotations on their own that UCUM's examples give numbers without a unit.
+_UNITLESS = ("{INR}", "{score}")
 
 
 @cache
@@ -49,7 +57,7 @@ def _canonical_spelling(unit: str) -> str:
 
 def _split(unit: str) -> tuple[float, str]:
     """Split ``10*9/L`` into the number 1e9 and a unit that pint reads, ``1/L``."""
-    text = _canonical_spelling(unit)
+    text = _canonical_spelling(_ANNOTATION.sub("", unit))
     match = re.fullmatch(r"(\d+(?:e\d+)?)?(.*)", text)
     assert match is not None  # every part of the pattern is optional
     number, rest = match.groups()
@@ -75,6 +83,10 @@ def linear_map(unit: str, canonical: str, molar_mass: float | None) -> tuple[flo
     if unit == canonical:
         return 1.0, 0.0
     (source_size, source), (target_size, target) = _split(unit), _split(canonical)
+    counted, wanted = _ddimer(unit), _ddimer(canonical)
+    # A unit that states neither is of the other's kind.
+    if counted is not None and wanted is not None:
+        source_size *= counted / wanted
     registry = _registry()
     molar = ("chemistry",) if molar_mass else ()
     options = {"mw": molar_mass * registry.gram / registry.mole} if molar_mass else {}
@@ -109,8 +121,10 @@ def to_canonical(values: np.ndarray, variable: Variable, unit: str) -> np.ndarra
     known = accepted_unit(unit, variable)
     if known is None:
         accepted = [variable.unit or "1", *variable.accepts]
+        # Who has D-dimer units must convert them, not write the other kind's name on them.
+        hint = "" if _ANNOTATION.search(unit) else did_you_mean(unit, accepted)
         raise UnitError(
-            f"unit '{unit}' is not accepted for '{variable.name}'{did_you_mean(unit, accepted)}",
+            f"unit '{unit}' is not accepted for '{variable.name}'{hint}",
             column=variable.name,
             expected="one of " + ", ".join(accepted),
             mend="correct the unit, or add it to 'accepts' in the dictionary",
@@ -122,14 +136,30 @@ def to_canonical(values: np.ndarray, variable: Variable, unit: str) -> np.ndarra
 def accepted_unit(unit: str, variable: Variable) -> str | None:
     """Find the unit of the dictionary that a source means, or None where it accepts none such.
 
-    Another spelling of an accepted unit (µg/L for ug/L) is that unit.
+    Another spelling of an accepted unit (µg/L for ug/L) is that unit. An annotation is passed
+    over unless it states another quantity than the dictionary's unit does.
     """
-    accepted = [variable.unit or "1", *variable.accepts]
+    canonical = variable.unit or "1"
+    accepted = [canonical, *variable.accepts]
     if unit in accepted:
         return unit
-    spelling = _canonical_spelling(unit)
-    same = [known for known in accepted if _canonical_spelling(known) == spelling]
+    if canonical == "1" and unit.strip() in _UNITLESS:
+        return canonical
+    own = {note.upper() for note in _ANNOTATION.findall(canonical)}
+
+    def spelling(text: str) -> str:
+        notes = _ANNOTATION.findall(text)
+        telling = [n for n in notes if (n.upper() not in own if own else _ddimer(n) is not None)]
+        return _canonical_spelling(_ANNOTATION.sub("", text)) + "".join(telling)
+
+    same = [known for known in accepted if spelling(known) == spelling(unit)]
     return same[0] if same else None
+
+
+def _ddimer(unit: str) -> float | None:
+    """What a unit of D-dimer counts in fibrinogen-equivalent ones; None where it does not say."""
+    kinds = [note.upper().replace("-", "") for note in _ANNOTATION.findall(unit)]
+    return next((_DDIMER[kind] for kind in kinds if kind in _DDIMER), None)
 
 
 def conversions(variable: Variable) -> dict[str, list[float]]:

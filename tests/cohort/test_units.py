@@ -83,6 +83,26 @@ def test_laboratory_conversion_factors(name, unit, one_canonical_unit_is):
         ("age", "year"),
         ("age", "years"),
         ("d_dimer", "mg/L {FEU}"),
+        ("d_dimer", "ug/mL{FEU}"),
+        ("d_dimer", "ug{FEU}/mL"),  # as FHIR's list of common UCUM units has it
+        ("d_dimer", "mg/l{feu}"),
+        # UCUM's litre is l or L.
+        ("crp", "mg/l"),
+        ("ferritin", "ug/l"),
+        ("ferritin", "µg/l"),
+        ("creatinine", "mg/dl"),
+        ("platelets", "10*9/l"),
+        ("platelets", "10*3/ul"),
+        ("sodium", "mmol/l"),
+        ("ldh", "U/l"),
+        ("ldh", "[IU]/L"),
+        ("ldh", "[iU]/L"),
+        ("platelets", "K/uL"),
+        ("platelets", "K/µL"),
+        ("temperature", "°C"),
+        ("inr", "{INR}"),
+        ("ecog", "{score}"),
+        ("platelets", "10*9/L{platelets}"),
     ],
 )
 def test_usual_spellings_are_the_same_unit(name, spelling):
@@ -124,7 +144,39 @@ def test_a_variable_without_a_unit_takes_plain_numbers_only():
         canonical("ecog", 2, "mg")
 
 
-@pytest.mark.parametrize("unit", ["mg/dl", "g/dL", "mmol/L", "", "furlong"])
+# The D-dimer of the dictionary is in fibrinogen-equivalent units, twice the D-dimer units.
+@pytest.mark.parametrize(
+    "unit", ["ng/mL{DDU}", "ng{DDU}/mL", "mg/L{D-DU}", "mg/L {ddu}", "ng/mL{D-dimer units}"]
+)
+def test_d_dimer_units_are_not_taken_for_fibrinogen_equivalents(unit):
+    with pytest.raises(UnitError, match="is not accepted for 'd_dimer'") as error:
+        canonical("d_dimer", 500, unit)
+    assert "mean" not in str(error.value)
+
+
+@pytest.mark.parametrize(("name", "unit"), [("crp", "mg/L{DDU}"), ("crp", "mg/L{FEU}")])
+def test_an_annotation_of_another_quantity_is_not_passed_over(name, unit):
+    with pytest.raises(UnitError):
+        canonical(name, 5, unit)
+
+
+def test_a_dictionary_that_accepts_d_dimer_units_has_them_doubled():
+    d_dimer = DICTIONARY["d_dimer"].model_copy(update={"accepts": ["ng/mL{DDU}"]})
+    assert to_canonical(np.array([250.0]), d_dimer, "ng/mL{DDU}")[0] == pytest.approx(0.5)
+    assert linear_map("mg/L{FEU}", "mg/L{DDU}", None) == (0.5, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("name", "unit"),
+    # In UCUM M is mega and K kelvin; an annotation says nothing of a share's hundredths.
+    [("crp", "MG/L"), ("temperature", "K"), ("marrow_blasts", "{score}"), ("crp", "{score}")],
+)
+def test_what_is_ambiguous_stays_refused(name, unit):
+    with pytest.raises(UnitError):
+        canonical(name, 1, unit)
+
+
+@pytest.mark.parametrize("unit", ["MG/DL", "g/dL", "mmol/L", "", "furlong"])
 def test_other_units_are_refused_with_the_accepted_ones(unit):
     with pytest.raises(UnitError) as error:
         canonical("crp", 1, unit)
