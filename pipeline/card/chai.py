@@ -18,7 +18,7 @@ NAMESPACE = "https://mc.chai.org/v0.2/schema.xsd"
 _KEY_METRICS = {
     "UsefulnessUsabilityEfficacy": (
         "decisions",
-        "More true alerts than by the therapy's own rate, false ones paid for",
+        "More true alerts than by the {yardstick}, false ones paid for",
         ("net_benefit_over_therapy_only", "auroc_within_therapy"),
     ),
     "FairnessEquity": (
@@ -183,7 +183,11 @@ def _measured(facts: Mapping[str, Any]) -> list[tuple[str, str, Any]]:
             "FairnessEquity": words(subgroups) if is_unknown(subgroups) else subgroups["finding"],
         }.get(part, "; ".join(f"{h['label']}: {h['reading']}" for h in facts["headline"]))
         found += [
-            (f"KeyMetrics/{part}/MetricGoal", section, goal),
+            (
+                f"KeyMetrics/{part}/MetricGoal",
+                section,
+                goal.format(yardstick=performance["yardstick"]),
+            ),
             (f"KeyMetrics/{part}/Results", section, results),
             (f"KeyMetrics/{part}/Interpretation", section, reading),
             (f"KeyMetrics/{part}/TestType", "performance", "Internal, by cross-validation"),

@@ -18,6 +18,7 @@ from pipeline.card.figures import (
 from pipeline.card.performance import AT_THRESHOLD, SHOWN
 from pipeline.card.suppression import Guard
 from pipeline.config import Outcome
+from pipeline.evaluation.yardstick import Yardstick, yardstick
 
 _DIGESTS = {
     "cohort_sha256": "Data",
@@ -113,6 +114,8 @@ def _outcomes(
     if before is None or now is None:
         return unknown("the registry no longer holds the evaluation of the earlier version")
     found = []
+    against = yardstick(now)
+    comparable = yardstick(before) == against
     for name, outcome in outcomes.items():
         old, new = (part["outcomes"].get(name) for part in (before, now))
         entry: dict[str, Any] = {"name": name, "label": outcome.label}
@@ -121,7 +124,7 @@ def _outcomes(
             found.append(entry | {"figures": unknown(missing)})
             continue
         entry |= {key: _counts(old.get(key), new.get(key), guard) for key in ("n", "events")}
-        pairs = list(_pairs(old, new))
+        pairs = list(_pairs(old, new, against, comparable=comparable))
         entry["figures"] = pairs or unknown(
             str(new.get("reason") or old.get("reason") or "neither version has figures")
         )
@@ -139,8 +142,10 @@ def _counts(old: int | None, new: int | None, guard: Guard) -> dict[str, Any]:
     }
 
 
-def _pairs(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    for group, key, before, now in _matched(old, new):
+def _pairs(
+    old: Mapping[str, Any], new: Mapping[str, Any], against: Yardstick, *, comparable: bool
+) -> Iterator[dict[str, Any]]:
+    for group, key, before, now in _matched(old, new, against, comparable=comparable):
         was, is_ = figure(before), figure(now)
         if is_unknown(was) and is_unknown(is_):
             continue
@@ -155,16 +160,19 @@ def _pairs(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[dict[str,
 
 
 def _matched(
-    old: Mapping[str, Any], new: Mapping[str, Any]
+    old: Mapping[str, Any], new: Mapping[str, Any], against: Yardstick, *, comparable: bool
 ) -> Iterator[tuple[str, str, Mapping[str, Any] | None, Mapping[str, Any] | None]]:
     own = [part.get("models", {}).get("model", {}) for part in (old, new)]
     for key in SHOWN:
         if key in own[1]:
             yield OWN, key, own[0].get(key), own[1].get(key)
-    against = [part.get("differences", {}).get("therapy_only", {}) for part in (old, new)]
-    for key in against[1]:
+    minus = [part.get("differences", {}).get("therapy_only", {}) for part in (old, new)]
+    # Less the therapy alone and less the base rate are two different things.
+    was = minus[0] if comparable else {}
+    for key in minus[1]:
         if key in MEASURES:
-            yield "Minus therapy alone", key, against[0].get(key), against[1].get(key)
+            group = f"Minus {against.alone.removeprefix('the ')}"
+            yield group, key, was.get(key), minus[1].get(key)
     rows = {row["threshold"]: row for row in old.get("thresholds", [])}
     for row in new.get("thresholds", []):
         at = row["threshold"]

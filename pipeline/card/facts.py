@@ -11,7 +11,7 @@ from typing import Any
 
 from pipeline.card.changes import change_facts, change_sentence
 from pipeline.card.data import data_facts, predictor_facts
-from pipeline.card.figures import MEASURES, is_suppressed, number, percent, unknown, words
+from pipeline.card.figures import is_suppressed, measures, number, percent, unknown, words
 from pipeline.card.findings import describe_plots
 from pipeline.card.learning import learning_facts
 from pipeline.card.limits import limits, warnings
@@ -23,15 +23,21 @@ from pipeline.card.subgroups import subgroup_summary
 from pipeline.card.suppression import Guard
 from pipeline.card.transport import transport_facts
 from pipeline.config import Config
+from pipeline.evaluation.yardstick import yardstick
 
 FORMAT = 1
 # Each of the published scores is a single number: what it is not told must be said.
 COMPARATORS = (
     "Therapy alone and each published score are fitted to the outcome in the same training "
     "patients as the model. The scores do not know the therapy, so against them the figures over "
-    "all therapies together flatter the model: compare within therapy. CAR-HEMATOTOX was made for "
-    "blood counts after CAR-T cells, not for CRS."
+    "all therapies together flatter the model: compare within therapy."
 )
+WITHOUT_THERAPY = (
+    "No therapy is recorded, so the model is compared with the base rate, which knows nothing of "
+    "the patient; each published score is fitted to the outcome in the same training patients as "
+    "the model."
+)
+HEMATOTOX = "CAR-HEMATOTOX was made for blood counts after CAR-T cells, not for CRS."
 
 
 def collect(
@@ -124,8 +130,14 @@ def collect(
     facts["changes_sentence"] = change_sentence(facts["changes"], primary)
     facts["plots"] = describe_plots(performance, primary)
     own = performance["outcomes"][primary]
-    by_therapy = config.therapy_prior is not None
-    facts["headline"] = headline(own, config.evaluation, primary, by_therapy)
+    facts["headline"] = headline(
+        own,
+        config.evaluation,
+        primary,
+        measures(performance["yardstick"], by_therapy=performance["by_therapy"]),
+        yardstick(evaluation),
+        by_therapy=performance["by_therapy"],
+    )
     facts["training_data"] = _training_data(facts, own)
     facts["warnings"] = warnings(facts)
     facts["limits"] = limits(facts, primary)
@@ -205,16 +217,20 @@ def _performance(
 ) -> dict[str, Any]:
     primary = config.primary_outcome
     missing = {"n": 0, "reason": "the outcome was not evaluated"}
+    against = yardstick(evaluation).alone.removeprefix("the ")
+    by_therapy = bool(evaluation["definition"].get("by_therapy", True))
     outcomes = {
         name: outcome_performance(evaluation["outcomes"].get(name, missing), outcome.label, guard)
         for name, outcome in config.outcomes.items()
     }
     return {
         "definition": dict(evaluation["definition"]),
-        "comparators": COMPARATORS,
+        "by_therapy": by_therapy,
+        "yardstick": against,
+        "comparators": f"{COMPARATORS if by_therapy else WITHOUT_THERAPY} {HEMATOTOX}",
         "measures": {
             key: {"label": m.label, "digits": m.digits, "reading": m.reading}
-            for key, m in MEASURES.items()
+            for key, m in measures(against, by_therapy=by_therapy).items()
         },
         "outcomes": outcomes,
         "subgroups": subgroup_summary(outcomes[primary]["subgroups"]),

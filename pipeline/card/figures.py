@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 NOT_ASSESSED = "not assessed"
@@ -92,6 +92,28 @@ MODELS = {
     "treat_all": "Act on all",
     "treat_none": "Act on none",
 }
+
+
+def model_names(yardstick: str) -> dict[str, str]:
+    """Return what models are called, ``therapy_only`` by what it is in this cohort.
+
+    Parameters
+    ----------
+    yardstick : str
+        ``performance.yardstick`` of the facts: ``therapy alone`` or ``base rate``.
+    """
+    return MODELS | {"therapy_only": yardstick.capitalize()}
+
+
+def measures(yardstick: str, *, by_therapy: bool) -> dict[str, Measure]:
+    """Return `MEASURES` in the words that hold in this cohort: it may record no therapy."""
+    benefit = MEASURES["net_benefit_over_therapy_only"]
+    found = MEASURES | {
+        "net_benefit_over_therapy_only": replace(benefit, label=f"Net benefit over {yardstick}")
+    }
+    if not by_therapy:
+        found["auroc"] = Measure("AUROC", 3, "tells patients apart; 0.5 is chance")
+    return found
 
 
 def unknown(because: str) -> dict[str, str]:

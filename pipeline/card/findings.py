@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pipeline.card.figures import MODELS, is_unknown, number, percent, with_interval
+from pipeline.card.figures import is_unknown, model_names, number, percent, with_interval
 
 # Strategies that look at the patient or the therapy, rather than treating all alike.
 _OWN = ("model", "therapy_only", "easix", "m_easix", "car_hematotox")
@@ -27,7 +27,7 @@ def describe_plots(performance: Mapping[str, Any], primary: str) -> list[dict[st
     order = [primary, *(name for name in outcomes if name != primary)]
     if _comparable(outcomes):
         found.append(_entry("models", primary, "models", "Telling patients on one therapy apart",
-                            _models_finding(outcomes, primary)))  # fmt: skip
+                            _models_finding(performance, primary)))  # fmt: skip
     for name in order:
         own = outcomes[name]
         label = own["label"]
@@ -145,11 +145,12 @@ def _comparable(outcomes: Mapping[str, Any]) -> bool:
     return any(ranks_within_therapy(own) for own in outcomes.values())
 
 
-def _models_finding(outcomes: Mapping[str, Any], primary: str) -> str:
+def _models_finding(performance: Mapping[str, Any], primary: str) -> str:
+    outcomes, called = performance["outcomes"], model_names(performance["yardstick"])
     order = [primary, *(name for name in outcomes if name != primary)]
     own = next(outcomes[name] for name in order if ranks_within_therapy(outcomes[name]))
     parts = [
-        f"{MODELS.get(name, name)} {with_interval(figures['auroc_within_therapy'], 2)}"
+        f"{called.get(name, name)} {with_interval(figures['auroc_within_therapy'], 2)}"
         for name, figures in own["models"].items()
     ]
     return f"AUROC within therapy for {own['label']}: " + "; ".join(parts) + "."

@@ -56,6 +56,8 @@ def warnings(facts: Mapping[str, Any]) -> list[str]:
 def _without_gain(facts: Mapping[str, Any]) -> str:
     """Say in which groups the therapy alone would do, the outcomes of a group together."""
     warned = facts["verdict"]["warnings"]
+    yardstick = facts["performance"]["yardstick"]
+    its = "the therapy's" if facts["performance"]["by_therapy"] else "the base rate's"
     told = []
     for group, n in dict.fromkeys((warning["group"], warning["n"]) for warning in warned):
         figures = [
@@ -65,10 +67,10 @@ def _without_gain(facts: Mapping[str, Any]) -> str:
             if (w["group"], w["n"]) == (group, n)
         ]
         told.append(
-            f"{group}, {number(n, 0)} patients (log-loss above the therapy's: {'; '.join(figures)})"
+            f"{group}, {number(n, 0)} patients (log-loss above {its}: {'; '.join(figures)})"
         )
     return (
-        "Not shown to add anything to the therapy alone in groups large enough to show it: "
+        f"Not shown to add anything to the {yardstick} in groups large enough to show it: "
         f"{'; '.join(told)}."
     )
 

@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.card.figures import MEASURES, MODELS, figure, number, percent, unknown
+from pipeline.card.figures import MODELS, Measure, figure, number, percent, unknown
 from pipeline.card.subgroups import subgroup_tables
 from pipeline.card.suppression import Guard
 from pipeline.config import Evaluation
+from pipeline.evaluation.yardstick import Yardstick
 
 SHOWN = (
     "auroc_within_therapy", "auroc", "auprc", "brier", "scaled_brier", "log_loss",
@@ -76,7 +77,13 @@ def outcome_performance(found: Mapping[str, Any], label: str, guard: Guard) -> d
 
 
 def headline(
-    primary: Mapping[str, Any], settings: Evaluation, name: str, by_therapy: bool
+    primary: Mapping[str, Any],
+    settings: Evaluation,
+    name: str,
+    words: Mapping[str, Measure],
+    against: Yardstick,
+    *,
+    by_therapy: bool,
 ) -> list[dict[str, Any]]:
     """Return the three figures that matter: discrimination, calibration, usefulness.
 
@@ -88,6 +95,9 @@ def headline(
         Its ``thresholds``: the middle one of the primary outcome is where benefit is shown.
     name : str
         Of the primary outcome.
+    words : mapping of str to Measure
+        As `measures` returns them.
+    against : Yardstick
     by_therapy : bool
         Whether the cohort has therapies to look within.
     """
@@ -95,11 +105,11 @@ def headline(
     first = "auroc_within_therapy" if by_therapy else "auroc"
     missing = unknown(primary["events"]["because"] if not own else "not in evaluation.json")
     figures = [
-        {"key": key, "source": f"outcomes.{name}.models.model.{key}", "label": MEASURES[key].label,
-         "digits": 2, "figure": own.get(key, missing), "reading": MEASURES[key].reading}
+        {"key": key, "source": f"outcomes.{name}.models.model.{key}", "label": words[key].label,
+         "digits": 2, "figure": own.get(key, missing), "reading": words[key].reading}
         for key in (first, "calibration_slope")
     ]  # fmt: skip
-    figures.append(_benefit(primary, settings, name))
+    figures.append(_benefit(primary, settings, name, words, against))
     return figures
 
 
@@ -121,10 +131,16 @@ def _without_figures(found: Mapping[str, Any], label: str, why: dict[str, str]) 
     }
 
 
-def _benefit(primary: Mapping[str, Any], settings: Evaluation, name: str) -> dict[str, Any]:
+def _benefit(
+    primary: Mapping[str, Any],
+    settings: Evaluation,
+    name: str,
+    words: Mapping[str, Measure],
+    against: Yardstick,
+) -> dict[str, Any]:
     """Net benefit over the therapy-only comparator at the middle pre-set threshold."""
     key = "net_benefit_over_therapy_only"
-    entry = {"key": key, "source": None, "label": MEASURES[key].label, "digits": 3}
+    entry = {"key": key, "source": None, "label": words[key].label, "digits": 3}
     chosen = sorted(settings.thresholds.get(name, []))
     benefit = primary["net_benefit"]
     if not chosen:
@@ -132,22 +148,22 @@ def _benefit(primary: Mapping[str, Any], settings: Evaluation, name: str) -> dic
     elif "curves" not in benefit:
         why = benefit
     elif "therapy_only" not in benefit["curves"]:
-        why = unknown("there is no therapy-only comparator without a therapy prior")
+        why = unknown("it was not evaluated against the therapy alone or the base rate")
     else:
         threshold = chosen[(len(chosen) - 1) // 2]
         at = int(np.argmin(np.abs(np.array(benefit["thresholds"]) - threshold)))
         threshold = benefit["thresholds"][at]
         found = benefit["differences"]["therapy_only"]
         gain = {key: found[key][at] for key in ("estimate", "low", "high")}
-        reading = _gained(gain, threshold)
+        reading = _gained(gain, threshold, against)
         return entry | {"figure": gain, "reading": reading, "threshold": threshold}
-    return entry | {"figure": why, "reading": MEASURES[key].reading}
+    return entry | {"figure": why, "reading": words[key].reading}
 
 
-def _gained(gain: Mapping[str, float], threshold: float) -> str:
+def _gained(gain: Mapping[str, float], threshold: float, against: Yardstick) -> str:
     at = f"at a threshold of {percent(threshold, 0)}: "
     if gain["low"] == gain["high"] == 0:
-        return at + "the same alerts as by the therapy alone"
+        return f"{at}the same alerts as by {against.alone}"
     direction = "fewer" if gain["estimate"] < 0 else "more"
     alerts = number(100 * abs(gain["estimate"]), 1)
     reading = f"{at}{alerts} {direction} true alerts in 100 patients, false ones paid for"

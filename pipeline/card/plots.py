@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pipeline.card.figures import MODELS, is_unknown, number, percent
+from pipeline.card.figures import is_unknown, model_names, number, percent
 from pipeline.card.findings import ranks_within_therapy, shown_thresholds
 from pipeline.card.forest import Row, draw_forest
 from pipeline.card.svg import Drawing, Scale, spread, ticks
@@ -37,13 +37,14 @@ _LINES = {
 def draw_plots(facts: Mapping[str, Any]) -> dict[str, str]:
     """Draw every plot that the facts describe: name to SVG text."""
     outcomes = facts["performance"]["outcomes"]
+    called = model_names(facts["performance"]["yardstick"])
     drawn = {}
     for plot in facts["plots"]:
         own = outcomes[plot["outcome"]]
         if plot["kind"] == "calibration":
             drawing = _calibration(plot, own)
         elif plot["kind"] == "decision":
-            drawing = _decision(plot, own)
+            drawing = _decision(plot, own, called)
         elif plot["kind"] == "subgroups":
             drawing = _subgroups(plot, own)
         elif plot["kind"] == "learning":
@@ -52,7 +53,7 @@ def draw_plots(facts: Mapping[str, Any]) -> dict[str, str]:
             transport = facts["performance"]["transport"][plot["kind"]]
             drawing = _units(plot, transport["outcomes"][plot["outcome"]])
         else:
-            drawing = _models(plot, outcomes, facts["primary_outcome"])
+            drawing = _models(plot, outcomes, facts["primary_outcome"], called)
         drawn[plot["name"]] = drawing.to_text()
     return drawn
 
@@ -87,7 +88,9 @@ def _calibration(plot: Mapping[str, str], own: Mapping[str, Any]) -> Drawing:
     return drawing
 
 
-def _decision(plot: Mapping[str, str], own: Mapping[str, Any]) -> Drawing:
+def _decision(
+    plot: Mapping[str, str], own: Mapping[str, Any], called: Mapping[str, str]
+) -> Drawing:
     drawing = Drawing(plot["name"], plot["title"], plot["alt"], 440, 372)
     benefit = own["net_benefit"]
     upto = shown_thresholds(benefit)
@@ -117,19 +120,21 @@ def _decision(plot: Mapping[str, str], own: Mapping[str, Any]) -> Drawing:
         else:
             share = (values[seen - 1] - bottom) / (values[seen - 1] - values[seen])
             points.append((x(at[seen - 1] + share * (at[seen] - at[seen - 1])), y(bottom)))
-            drawing.text(points[-1][0] + 5, 322, MODELS[name], "p-quiet")
+            drawing.text(points[-1][0] + 5, 322, called[name], "p-quiet")
         drawing.line(points, kind)
     order = list(ends)
     moved = spread([ends[name][1] for name in order], 16, 20, 318)
     for name, place in zip(order, moved, strict=True):
         drawing.line([ends[name], (318, place), (324, place)], "p-leader")
         kind = "p-accent-text" if name == "model" else "p-quiet"
-        drawing.text(328, place + 4, MODELS[name], kind)
+        drawing.text(328, place + 4, called[name], kind)
     drawing.line([(x(0), 12), (x(0), 330)], "p-leader", f"cursor-{plot['name']}")
     return drawing
 
 
-def _models(plot: Mapping[str, str], outcomes: Mapping[str, Any], primary: str) -> Drawing:
+def _models(
+    plot: Mapping[str, str], outcomes: Mapping[str, Any], primary: str, called: Mapping[str, str]
+) -> Drawing:
     key = "auroc_within_therapy"
     order = [primary, *(name for name in outcomes if name != primary)]
     rows: list[Row] = []
@@ -141,7 +146,7 @@ def _models(plot: Mapping[str, str], outcomes: Mapping[str, Any], primary: str) 
         for model, figures in own["models"].items():
             if not is_unknown(figures[key]):
                 kind = "own" if model == "model" else "other"
-                rows.append(Row(MODELS.get(model, model), figures[key], kind))
+                rows.append(Row(called.get(model, model), figures[key], kind))
         if not is_unknown(own["truth"]) and not is_unknown(own["truth"]["oracle"][key]):
             rows.append(Row("Oracle (true risk)", own["truth"]["oracle"][key]))
     return draw_forest(plot, rows, "AUROC within therapy (0.5 is chance)", 0.5, (0.45, 0.75))

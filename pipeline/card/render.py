@@ -32,7 +32,7 @@ def to_html(facts: Mapping[str, Any], plots: Mapping[str, bytes | str]) -> str:
         The card's own plots as `draw_plots` returns them, and the pictures of the explain
         stage by their ``name``: PNG as bytes, SVG as text. One that is absent is not shown.
     """
-    page = _environment(html=True).get_template("card.html.j2")
+    page = _environment(facts, html=True).get_template("card.html.j2")
     files = resources.files("pipeline.card") / "templates"
     own = {plot["name"] for plot in facts["plots"]}
     return page.render(
@@ -48,17 +48,17 @@ def to_html(facts: Mapping[str, Any], plots: Mapping[str, bytes | str]) -> str:
 
 def to_markdown(facts: Mapping[str, Any]) -> str:
     """Render the card as Markdown with a metadata header in the style of Hugging Face."""
-    page = _environment(html=False).get_template("card.md.j2")
+    page = _environment(facts, html=False).get_template("card.md.j2")
     header = yaml.safe_dump(_metadata(facts), sort_keys=False, allow_unicode=True, width=100)
     return f"---\n{header}---\n\n{page.render(facts=facts)}"
 
 
 def to_description(facts: Mapping[str, Any]) -> str:
     """Render the card's first screen as Markdown, for the registry's short description."""
-    return _environment(html=False).get_template("description.md.j2").render(facts=facts)
+    return _environment(facts, html=False).get_template("description.md.j2").render(facts=facts)
 
 
-def _environment(*, html: bool) -> Environment:
+def _environment(facts: Mapping[str, Any], *, html: bool) -> Environment:
     environment = Environment(
         loader=PackageLoader("pipeline.card"),
         autoescape=html,
@@ -78,7 +78,7 @@ def _environment(*, html: bool) -> Environment:
         "json": lambda value: Markup(json.dumps(value).replace("<", "\\u003c")),
     }
     environment.tests |= {"unknown": figures.is_unknown, "suppressed": figures.is_suppressed}
-    environment.globals |= {"MODELS": figures.MODELS}
+    environment.globals |= {"MODELS": figures.model_names(facts["performance"]["yardstick"])}
     return environment
 
 

@@ -14,7 +14,8 @@ class Transport(Section):
     ----------
     site, therapy, year : str or None
         Columns that name the treating centre, the therapy (read where no therapy prior
-        names it) and the year. What is None, or is not in the cohort, is passed over.
+        names it, and then also the stratum of all figures within therapy and of the therapy-only
+        comparator) and the year. What is None, or is not in the cohort, is passed over.
     units : int
         At most so many sites, and so many therapies, are left out in turn: those with most
         patients in the smaller class of the primary outcome. The others stay in the training

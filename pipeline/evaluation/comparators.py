@@ -16,6 +16,9 @@ from pipeline.evaluation.logistic import WEAK_SD, fit_logistic
 from pipeline.evaluation.suppression import suppressed
 from pipeline.features.scores import BY_NAME, compute, inputs_of, unit_factor
 
+# How far therapies lie apart, in log-odds, about which nothing is published: as products of one
+# kind do. A deviation from published rates is held closer, which would hide the therapy here.
+UNPUBLISHED_SD = 0.8
 # EASIX and its variant with CRP are proposed for CRS; CAR-HEMATOTOX, for blood counts after
 # CAR-T cells, is in the same hands and built from the same laboratory values.
 COMPARATOR_SCORES = ("easix", "m_easix", "car_hematotox")
@@ -53,13 +56,16 @@ def therapy_only(
     Logistic regression with the published log-odds as offset, an intercept, and one deviation
     per therapy, shrunk as N(0, deviation_sd^2): the published rates, corrected by this
     cohort's own. A therapy that the training fold lacks keeps its published rate plus the
-    intercept.
+    intercept. Where nothing is published about any, the base rate takes the place of the
+    published rates and `UNPUBLISHED_SD` that of ``deviation_sd``: what remains are the training
+    patients' own rates by therapy, and where no therapy is known either, the base rate.
 
     Parameters
     ----------
     train_observed : ndarray of 0 and 1, shape (n,)
     train_prior, test_prior : ndarray, shape (n,) and (m,)
-        Published log-odds; NaN where there is none, which gets the training fold's base rate.
+        Published log-odds; NaN where there is none. Where others have one, it gets the training
+        fold's base rate.
     train_therapy, test_therapy : ndarray of str or None, shape (n,) and (m,)
     deviation_sd : float
         Standard deviation of the therapies' deviations in log-odds.
@@ -68,7 +74,12 @@ def therapy_only(
     -------
     ndarray, shape (m,)
     """
-    risk = np.full(len(test_prior), base_rate(train_observed))
+    rate = base_rate(train_observed)
+    risk = np.full(len(test_prior), rate)
+    if not np.isfinite(train_prior).any() and not np.isfinite(test_prior).any():
+        start, deviation_sd = np.log(rate / (1 - rate)), UNPUBLISHED_SD
+        train_prior = np.where(pd.isna(train_therapy), np.nan, start)
+        test_prior = np.where(pd.isna(test_therapy), np.nan, start)
     known, wanted = np.isfinite(train_prior), np.isfinite(test_prior)
     if not known.any() or not wanted.any():
         return risk

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from pipeline.config import Evaluation
+from pipeline.evaluation.comparators import UNPUBLISHED_SD
 from pipeline.evaluation.grouping import Grouping
 from pipeline.evaluation.overall import SMALLEST_RISK
 from pipeline.evaluation.performance import FIGURES
@@ -15,6 +16,7 @@ from pipeline.evaluation.performance import FIGURES
 
 def definition(
     oof: pd.DataFrame,
+    therapy: pd.Series | None,
     cluster: pd.Series | None,
     settings: Evaluation,
     groupings: Sequence[Grouping] = (),
@@ -25,6 +27,8 @@ def definition(
     ----------
     oof : DataFrame
         Out-of-fold risks, for the number of folds and repeats.
+    therapy : Series or None
+        None where no therapy is recorded.
     cluster : Series or None
         What was resampled as a whole, instead of patients.
     settings : Evaluation
@@ -60,6 +64,14 @@ def definition(
             "AUROC (Airola, Comput Stat Data Anal 2011;55:1828)"
         ),
         "auroc_within_therapy": "the same over pairs of patients on the same therapy, pooled",
+        "by_therapy": therapy is not None,
+        "therapy_only": (
+            "the therapy's published rate, corrected by the training patients' own; where nothing "
+            f"is published, their own rate by therapy, shrunk with a standard deviation of "
+            f"{UNPUBLISHED_SD:g} in log-odds"
+            if therapy is not None
+            else "the training patients' base rate, since no therapy is recorded"
+        ),
         "auprc": "average precision; its value for uninformative risks is the prevalence",
         "scaled_brier": "1 - Brier / Brier of the prevalence",
         "calibration_intercept": "intercept with the predicted log-odds as offset; ideal 0",

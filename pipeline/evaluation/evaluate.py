@@ -24,9 +24,9 @@ from pipeline.evaluation.oof import OutOfFold, aligned, read_outcome
 from pipeline.evaluation.overall import clipped as clipped_risk
 from pipeline.evaluation.performance import (
     FIGURES,
-    UNDEFINED,
     performance,
     ranks_nobody,
+    why_undefined,
 )
 from pipeline.evaluation.subgroups import hidden_cells, subgroup_tables
 from pipeline.evaluation.suppression import in_whole_patients, unless_small
@@ -63,7 +63,8 @@ def evaluate(
         As `oof_frame` lays it out: a risk column ``model`` and one per comparator, and
         optionally ``low`` and ``high``, the interval of the model's risk.
     therapy : Series of str, indexed by patient, optional
-        Stratum of the discrimination within therapy; missing values leave a patient out.
+        Stratum of the discrimination within therapy; missing values leave a patient out. None
+        where no therapy is recorded, so that ``therapy_only`` is the base rate.
     cluster : Series, indexed by patient, optional
         Site, or patient where a patient has several infusions: resampled as a whole.
     settings : Evaluation
@@ -110,7 +111,7 @@ def evaluate(
     with joblib.parallel_config("loky", inner_max_num_threads=1):
         results = joblib.Parallel(n_jobs=min(settings.processes, len(read)))(tasks)
     return {
-        "definition": definition(oof, cluster, settings, groupings),
+        "definition": definition(oof, therapy, cluster, settings, groupings),
         "outcomes": dict(zip(read, results, strict=True)),
     }
 
@@ -147,6 +148,7 @@ def _evaluate_outcome(
     models = {name: drawn[f"models.{name}"] for name in data.risks}
     benefit = {name: in_whole_patients(v, n) for name, v in drawn["net_benefit"].items()}
     curve = models["model"].pop("curve")
+    undefined = why_undefined(data.observed, strata)
     flat = {name: ranks_nobody(data, name, strata) for name in models}
     for name, figures in flat.items():
         models[name] |= {figure: np.full(1 + settings.bootstrap, np.nan) for figure in figures}
@@ -157,14 +159,14 @@ def _evaluate_outcome(
         "abstained": unless_small(data.abstained, minimum),
         "clipped": unless_small(_clipped(data), minimum),
         "models": {
-            name: summaries(values, level, UNDEFINED | flat[name])
+            name: summaries(values, level, undefined | flat[name])
             for name, values in models.items()
         },
         "differences": {
             name: summaries(
                 {k: models["model"][k] - values[k] for k in COMPARED},
                 level,
-                UNDEFINED | flat[name] | flat["model"],
+                undefined | flat[name] | flat["model"],
             )
             for name, values in models.items()
             if name != "model"
@@ -196,7 +198,7 @@ def _evaluate_outcome(
         "subgroups": groups,
         "truth": None
         if truth is None
-        else truth_table(drawn, list(data.risks), strata, names, level, minimum),
+        else truth_table(drawn, list(data.risks), strata, names, level, undefined, minimum),
     }
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from pipeline.config import Gate
 from pipeline.evaluation.served_groups import compared, gain_warnings, served_reason
+from pipeline.evaluation.yardstick import Yardstick, yardstick
 
 Reason = dict[str, Any]
 
@@ -25,10 +26,11 @@ def judge(
     would need thousands of events, and precision is what the minimum number of events is for.
 
     Every head is served, so every outcome must have events and be calibrated. The primary
-    outcome must beat the therapy-only comparator beyond doubt; the others, often rare, must
-    not be shown to be worse than it. Nor may the model be worse than it in any group of patients
-    that is large enough to be judged; a group in which it shows no gain, though the gain of all
-    patients would have shown there, is a warning: no harm is done, but nothing gained either.
+    outcome must beat the therapy-only comparator (the base rate where no therapy is recorded, see
+    `yardstick`) beyond doubt; the others, often rare, must not be shown to be worse than it. Nor
+    may the model be worse than it in any group of patients that is large enough to be judged; a
+    group in which it shows no gain, though the gain of all patients would have shown there, is a
+    warning: no harm is done, but nothing gained either.
 
     Parameters
     ----------
@@ -49,6 +51,7 @@ def judge(
         ``required`` and ``sentence``; and ``warnings``, as `gain_warnings` returns them.
     """
     outcomes = evaluation.get("outcomes") or {}
+    against = yardstick(evaluation)
     names = [primary_outcome, *(name for name in outcomes if name != primary_outcome)]
     reasons = []
     for name in names:
@@ -61,14 +64,14 @@ def judge(
         ):
             reasons.append(_calibrated(name, key, figures, bounds))
         if gate.better_than_therapy_only:
-            reasons.append(_beats_therapy_only(name, figures, name == primary_outcome))
+            reasons.append(_beats_therapy_only(name, figures, name == primary_outcome, against))
     warnings: list[dict[str, Any]] = []
     if gate.better_than_therapy_only:
         judged = {name: outcomes[name] for name in names if name in outcomes}
-        groups = compared(judged)
-        served = served_reason(groups, judged, gate)
+        groups = compared(judged, against)
+        served = served_reason(groups, judged, gate, against)
         reasons.append({"criterion": "subgroups", "outcome": None, **served})
-        warnings = gain_warnings(groups, evaluation, gate)
+        warnings = gain_warnings(groups, evaluation, gate, against)
     audited = _audited(audit)
     # Faults in the data may explain every other failure, and are mended first.
     reasons.insert(len(reasons) if audited["passed"] else 0, audited)
@@ -125,17 +128,19 @@ def _calibrated(
     return _reason(key, outcome, passed, figure["estimate"], required, sentence)
 
 
-def _beats_therapy_only(outcome: str, figures: Mapping[str, Any], primary: bool) -> Reason:
+def _beats_therapy_only(
+    outcome: str, figures: Mapping[str, Any], primary: bool, against: Yardstick
+) -> Reason:
     required = (
         "lower log-loss, with an interval below zero"
         if primary
         else "log-loss not shown to be higher: an interval that reaches zero or below"
     )
     figure = figures.get("differences", {}).get("therapy_only", {}).get("log_loss") or {}
-    criterion = "better_than_therapy_only"
+    criterion = f"better_than_{against.key}"
     if not _complete(figure):
         why = figure.get("reason", "not assessed")
-        sentence = f"{outcome}: log-loss cannot be compared with the therapy-only model ({why})."
+        sentence = f"{outcome}: log-loss cannot be compared with {against.model} ({why})."
         return _reason(criterion, outcome, False, figure.get("estimate"), required, sentence)
     passed = figure["high"] < 0 if primary else figure["low"] <= 0
     judgement = {
@@ -145,7 +150,7 @@ def _beats_therapy_only(outcome: str, figures: Mapping[str, Any], primary: bool)
         (False, False): "higher beyond doubt",
     }[primary, passed]
     sentence = (
-        f"{outcome}: log-loss against the therapy-only model is {judgement} "
+        f"{outcome}: log-loss against {against.model} is {judgement} "
         f"(difference {_words(figure, 4)})."
     )
     return _reason(criterion, outcome, passed, figure["estimate"], required, sentence)

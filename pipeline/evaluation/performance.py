@@ -23,20 +23,18 @@ from pipeline.evaluation.discrimination import (
 from pipeline.evaluation.oof import OutOfFold
 from pipeline.evaluation.overall import brier, log_loss, scaled_brier
 
-# Why a figure may be undefined, in the words that stand beside its null.
+# Why a figure may be undefined in patients of both classes, in the words that stand beside its
+# null; patients of one class have no figures at all.
 UNDEFINED = {
-    "auroc": "one class only",
-    "auroc_within_therapy": "no therapy has patients of both classes",
-    "auprc": "no events",
-    "scaled_brier": "one class only",
-    "calibration_intercept": "one class only",
-    "calibration_slope": "one class only, or risks that separate the classes",
-    "calibration_slope_within_therapy": "no therapy has patients of both classes, or risks that "
-    "separate them",
-    "ici": "one class only, or the curve cannot be fitted",
-    "e50": "one class only, or the curve cannot be fitted",
-    "e90": "one class only, or the curve cannot be fitted",
+    "auroc": "no fold has patients of both classes",
+    "auroc_within_therapy": "no therapy has patients of both classes in one fold",
+    "calibration_slope": "the risks separate the classes",
+    "calibration_slope_within_therapy": "no therapy has patients of both classes",
+    "ici": "the curve cannot be fitted",
+    "e50": "the curve cannot be fitted",
+    "e90": "the curve cannot be fitted",
 }
+NO_THERAPY = "no therapy is recorded"
 # Figures of ranking, which risks that are constant within folds do not have.
 RANKING = (
     "auroc",
@@ -107,6 +105,25 @@ def performance(
         for risk, fold in zip(risks, folds, strict=True)
     ]
     return {name: np.mean([found[name] for found in repeats], axis=0) for name in repeats[0]}
+
+
+def why_undefined(observed: np.ndarray, strata: np.ndarray | None) -> dict[str, str]:
+    """Return, by figure, why it is undefined in these patients if it is.
+
+    Parameters
+    ----------
+    observed : ndarray of 0 and 1, shape (n,)
+        Of both classes.
+    strata : ndarray of int, shape (n,), or None
+        Therapy of each patient, negative where unknown; None where none is recorded.
+    """
+    if strata is None or not (strata >= 0).any():
+        return UNDEFINED | dict.fromkeys(RANKING_WITHIN, NO_THERAPY)
+    events = np.bincount(strata[strata >= 0], weights=observed[strata >= 0])
+    patients = np.bincount(strata[strata >= 0])
+    if not ((events > 0) & (events < patients)).any():
+        return dict(UNDEFINED)
+    return UNDEFINED | {"calibration_slope_within_therapy": UNDEFINED["calibration_slope"]}
 
 
 def ranks_nobody(data: OutOfFold, model: str, strata: np.ndarray | None) -> dict[str, str]:

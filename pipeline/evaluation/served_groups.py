@@ -14,6 +14,7 @@ from scipy.stats import norm
 
 from pipeline.config import Gate
 from pipeline.evaluation.grouping import named_group
+from pipeline.evaluation.yardstick import THERAPY, Yardstick
 
 
 @dataclass(frozen=True)
@@ -28,32 +29,37 @@ class Compared:
         Patients.
     difference : mapping
         ``estimate``, ``low``, ``high`` and ``error``, the standard error.
+    against : Yardstick
     """
 
     outcome: str
     group: str
     n: int
     difference: Mapping[str, float]
+    against: Yardstick = THERAPY
 
     @property
     def sentence(self) -> str:
         """What was found, for people."""
         estimate, low, high = (f"{self.difference[k]:z.4f}" for k in ("estimate", "low", "high"))
         return (
-            f"{self.group} ({self.n:,} patients; log-loss {estimate} against the therapy-only "
-            f"model, interval {low} to {high})"
+            f"{self.group} ({self.n:,} patients; log-loss {estimate} against "
+            f"{self.against.model}, interval {low} to {high})"
         )
 
 
-def compared(outcomes: Mapping[str, Any]) -> list[Compared]:
+def compared(outcomes: Mapping[str, Any], against: Yardstick = THERAPY) -> list[Compared]:
     """List the groups of every outcome that are large enough to be judged by themselves.
 
     Parameters
     ----------
     outcomes : mapping
         Of ``evaluation.json``.
+    against : Yardstick
     """
-    return [found for outcome, part in outcomes.items() for found in _groups(outcome, part)]
+    return [
+        found for outcome, part in outcomes.items() for found in _groups(outcome, part, against)
+    ]
 
 
 def worse(groups: list[Compared], alpha: float) -> list[Compared]:
@@ -98,7 +104,7 @@ def without_gain(
 
 
 def served_reason(
-    groups: list[Compared], outcomes: Mapping[str, Any], gate: Gate
+    groups: list[Compared], outcomes: Mapping[str, Any], gate: Gate, against: Yardstick
 ) -> dict[str, Any]:
     """Return the gate's criterion on groups: ``passed``, ``found``, ``required``, ``sentence``."""
     hurt = worse(groups, gate.subgroup_alpha)
@@ -107,20 +113,20 @@ def served_reason(
     elif not groups:
         sentence = "No group of patients is large enough to be judged by itself."
     elif hurt:
-        sentence = "Worse than the therapy-only model beyond doubt in " + "; ".join(
+        sentence = f"Worse than {against.model} beyond doubt in " + "; ".join(
             f"{g.outcome}: {g.sentence}" for g in hurt
         )
         sentence += "."
     else:
         sentence = (
             f"In none of {len(groups)} groups of patients, over all outcomes, is the log-loss "
-            "shown to be higher than the therapy-only model's."
+            f"shown to be higher than {against.model}'s."
         )
     return {
         "passed": not hurt,
         "found": len(hurt),
         "required": (
-            "no group with a log-loss above the therapy-only model's beyond doubt, all groups "
+            f"no group with a log-loss above {against.model}'s beyond doubt, all groups "
             f"together erring in {gate.subgroup_alpha:.0%} at most"
         ),
         "sentence": sentence,
@@ -128,7 +134,7 @@ def served_reason(
 
 
 def gain_warnings(
-    groups: list[Compared], evaluation: Mapping[str, Any], gate: Gate
+    groups: list[Compared], evaluation: Mapping[str, Any], gate: Gate, against: Yardstick
 ) -> list[dict[str, Any]]:
     """Return a warning for each group that shows no gain: ``outcome``, ``group``, ``sentence``."""
     level = evaluation.get("definition", {}).get("interval_level", 0.95)
@@ -139,19 +145,19 @@ def gain_warnings(
             "group": g.group,
             "n": g.n,
             "found": dict(g.difference),
-            "sentence": f"{g.outcome}: not shown to add to the therapy alone in {g.sentence}.",
+            "sentence": f"{g.outcome}: not shown to add to {against.alone} in {g.sentence}.",
         }
         for g in without_gain(groups, evaluation["outcomes"], level, gate.subgroup_power)
     ]
 
 
-def _groups(outcome: str, part: Mapping[str, Any]) -> Iterator[Compared]:
+def _groups(outcome: str, part: Mapping[str, Any], against: Yardstick) -> Iterator[Compared]:
     for division in part.get("subgroups") or []:
         for group in division["groups"]:
             found = _difference(group.get("differences"))
             if found is not None and group["n"] is not None and found.get("error"):
                 name = named_group(division["label"], group["group"])
-                yield Compared(outcome, name, group["n"], found)
+                yield Compared(outcome, name, group["n"], found, against)
 
 
 def _difference(differences: Mapping[str, Any] | None) -> Mapping[str, float] | None:

@@ -19,7 +19,7 @@ from pipeline.evaluation.bootstrap import (
 from pipeline.evaluation.grouping import Grouping
 from pipeline.evaluation.oof import OutOfFold, aligned
 from pipeline.evaluation.overall import weighted_mean
-from pipeline.evaluation.performance import UNDEFINED, performance, ranks_nobody
+from pipeline.evaluation.performance import performance, ranks_nobody, why_undefined
 from pipeline.evaluation.suppression import hidden_groups, hidden_sizes, suppressed
 from pipeline.evaluation.unit_figures import patient_log_loss
 
@@ -189,7 +189,7 @@ def _group(
     drawn |= {name: np.full(1 + settings.bootstrap, np.nan) for name in FIGURES if name in flat}
     units = n if persons is None else len(np.unique(persons))
     level = expanded_level(settings.interval_level, units)
-    figures = summaries(drawn, level, UNDEFINED | flat)
+    figures = summaries(drawn, level, why_undefined(data.observed, strata) | flat)
     found: dict[str, Any] = {"events": shown, "figures": figures}
     if compared is not None:
         found["differences"] = {"therapy_only": {"log_loss": _with_error(compared, level)}}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -10,7 +10,6 @@ import numpy as np
 
 from pipeline.evaluation.bootstrap import Replicates, summaries, summary
 from pipeline.evaluation.oof import OutOfFold
-from pipeline.evaluation.performance import UNDEFINED
 from pipeline.evaluation.truth import (
     calibration_to_truth,
     coverage_by_therapy,
@@ -55,6 +54,7 @@ def truth_table(
     strata: np.ndarray | None,
     names: list[str],
     level: float,
+    undefined: Mapping[str, str],
     minimum: int,
 ) -> dict[str, Any]:
     """Summarise the replicates of `truth_measures`.
@@ -69,6 +69,8 @@ def truth_table(
         Of the therapies that ``strata`` numbers.
     level : float
         Of the bootstrap's intervals.
+    undefined : mapping of str to str
+        Why a figure is, as `why_undefined` says.
     minimum : int
         Therapies of fewer patients are not looked at by themselves.
 
@@ -97,10 +99,10 @@ def truth_table(
     }
     intervals = [key.removeprefix("coverage.") for key in drawn if key.startswith("coverage.")]
     return {
-        "oracle": summaries(of_oracle, level, UNDEFINED),
+        "oracle": summaries(of_oracle, level, undefined),
         "models": {
             name: {
-                **summaries(drawn[f"truth.{name}"], level, UNDEFINED),
+                **summaries(drawn[f"truth.{name}"], level, undefined),
                 **{
                     f"{figure}_below_oracle": summary(gap, level, "the model or oracle has none")
                     for figure, gap in below[name].items()
@@ -108,14 +110,14 @@ def truth_table(
             }
             for name in models
         },
-        "calibration": summaries(drawn["calibration_to_truth"], level, UNDEFINED),
-        "interval": summaries(drawn["coverage.served"], level, UNDEFINED)
+        "calibration": summaries(drawn["calibration_to_truth"], level, undefined),
+        "interval": summaries(drawn["coverage.served"], level, undefined)
         if "served" in intervals
         else None,
         "coverage": [
             {
                 "level": float(nominal) / 100,
-                **summaries(drawn[f"coverage.{nominal}"], level, UNDEFINED),
+                **summaries(drawn[f"coverage.{nominal}"], level, undefined),
                 "lowest": None
                 if strata is None
                 else _lowest(

@@ -187,7 +187,7 @@ def _part(site: Site, rows: np.ndarray) -> Site:
 def _therapies(seen: Observations, artifact: Artifact) -> np.ndarray:
     plan = artifact.plan
     if plan.facts is None or plan.therapy is None:
-        return np.full(len(seen), "all", dtype=object)
+        return np.full(len(seen), None, dtype=object)
     return plan.facts.names(seen.values[plan.therapy])
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -17,6 +18,11 @@ from pipeline.stages.files import (
     plan_of,
     write_json,
 )
+
+if TYPE_CHECKING:
+    from pipeline.cohort.dictionary import Dictionary
+    from pipeline.evaluation.procedure import Procedure
+    from pipeline.features.plan import FeaturePlan
 
 
 def train(job: Job) -> str:
@@ -49,10 +55,10 @@ def evaluate(job: Job) -> str:
     from pipeline.evaluation.comparators import comparator_facts
     from pipeline.evaluation.evaluate import evaluate as evaluate_risks
     from pipeline.evaluation.grouping import groupings, therapy_attributes
-    from pipeline.evaluation.procedure import Procedure, out_of_fold_table
+    from pipeline.evaluation.procedure import out_of_fold_table
 
     config, cohort, plan, dictionary = job.config, cohort_of(job), plan_of(job), dictionary_of(job)
-    procedure = Procedure.of(cohort, dictionary, plan, config)
+    procedure = _procedure(job, cohort, plan, dictionary)
     patients = cohort[dictionary.id_name].to_numpy()
     table = out_of_fold_table(
         procedure,
@@ -101,11 +107,10 @@ def evaluate(job: Job) -> str:
 
 def transport(job: Job) -> str:
     """Refit without each site, each therapy and the last years, and judge there."""
-    from pipeline.evaluation.procedure import Procedure
     from pipeline.evaluation.transport import judge_transport
 
     config, cohort, settings = job.config, cohort_of(job), job.config.transport
-    procedure = Procedure.of(cohort, dictionary_of(job), plan_of(job), config)
+    procedure = _procedure(job, cohort, plan_of(job), dictionary_of(job))
     therapies = procedure.patients.therapies
     year = _column(cohort, settings.year)
     found = judge_transport(
@@ -136,10 +141,9 @@ def learning(job: Job) -> str:
     """Say whether the cohort is large enough, and what more patients would bring."""
     from pipeline.cohort.sample_size import candidate_parameters, candidate_variables
     from pipeline.evaluation.learning_curve import judge_learning
-    from pipeline.evaluation.procedure import Procedure
 
     config, cohort, plan, dictionary = job.config, cohort_of(job), plan_of(job), dictionary_of(job)
-    procedure = Procedure.of(cohort, dictionary, plan, config)
+    procedure = _procedure(job, cohort, plan, dictionary)
     oof = pd.read_parquet(job.run / "evaluate" / "oof.parquet")
     patients = cohort[dictionary.id_name]
     by_outcome = [oof[oof["outcome"] == name] for name in config.outcomes]
@@ -213,6 +217,19 @@ def explain(job: Job) -> str:
     moving = (importance["outcome"] == primary) & (importance["mean_abs"] > 0)
     first = importance.loc[moving, "label"].head(3)
     return f"{primary} is moved most by: {'; '.join(first)}"
+
+
+def _procedure(
+    job: Job, cohort: pd.DataFrame, plan: FeaturePlan, dictionary: Dictionary
+) -> Procedure:
+    """The procedure, judged within therapy wherever the cohort records one."""
+    from pipeline.evaluation.procedure import Procedure
+    from pipeline.evaluation.yardstick import with_recorded_therapies
+
+    found = Procedure.of(cohort, dictionary, plan, job.config)
+    column = job.config.transport.therapy
+    patients = with_recorded_therapies(found.patients, cohort, dictionary, column)
+    return replace(found, patients=patients)
 
 
 def _events(head: dict[str, Any]) -> str:

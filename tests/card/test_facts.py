@@ -8,7 +8,9 @@ import pytest
 
 from pipeline.card.figures import is_suppressed, is_unknown
 from pipeline.card.limits import warnings
+from pipeline.card.plots import draw_plots
 from pipeline.card.render import to_html, to_markdown
+from pipeline.evaluation.gate import judge
 from tests.card.small_run import facts_of
 
 
@@ -277,7 +279,11 @@ def test_groups_without_gain_stand_on_the_first_screen():
         "model": {"heads": [{"fitted": True}], "prior": {"kind": "published"}},
         "synthetic": False,
         "primary_outcome": "ge2",
-        "performance": {"subgroups": {"unranked_finding": "Not shown to rank."}},
+        "performance": {
+            "subgroups": {"unranked_finding": "Not shown to rank."},
+            "by_therapy": True,
+            "yardstick": "therapy alone",
+        },
         "verdict": {"warnings": [{**warning, "label": "CRS of grade 2 or higher"}]},
     }
     assert warnings(facts)[-1] == (
@@ -287,3 +293,18 @@ def test_groups_without_gain_stand_on_the_first_screen():
     facts["verdict"]["warnings"].append({**warning, "outcome": "any", "label": "Any CRS"})
     assert "0.010); Any CRS: 0.001" in warnings(facts)[-1]
     assert warnings(facts | {"verdict": {"warnings": []}})[-1] == "Not shown to rank."
+
+
+def test_without_a_therapy_no_page_claims_a_gain_over_one(run):
+    changed = json.loads(json.dumps(run.evaluation))
+    changed["definition"]["by_therapy"] = False
+    gate = judge(run.config.registry.gate, changed, run.audit, "ge2", {})
+    config = run.config.model_copy(update={"therapy_prior": None})
+    facts = facts_of(run, evaluation=changed, gate=gate, config=config)
+    labels = [h["label"] for h in facts["headline"]]
+    assert labels == ["AUROC", "Calibration slope", "Net benefit over base rate"]
+    plots = draw_plots(facts)
+    for page in (to_html(facts, plots), to_markdown(facts), *plots.values()):
+        assert not re.search("therapy[ -](alone|only)|by the therapy", page.lower())
+    assert "Base rate" in to_markdown(facts)
+    assert "Therapy alone" in run.markdown

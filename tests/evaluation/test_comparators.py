@@ -55,7 +55,21 @@ def test_a_therapy_never_seen_keeps_its_published_rate_and_the_common_shift():
     assert logit(new[0]) == pytest.approx(0.8, abs=0.1)
 
 
-def test_without_a_prior_it_is_the_base_rate_of_the_training_fold():
+def test_where_nothing_is_published_it_is_the_training_patients_rate_of_the_therapy():
+    therapy = np.repeat(np.array(["a", "b"], dtype=object), 5000)
+    observed = np.concatenate([np.arange(5000) < 3500, np.arange(5000) < 500]).astype(float)
+    nowhere = np.full(10_000, np.nan)
+    asked = np.array(["a", "b", "new", None], dtype=object)
+    found = therapy_only(observed, nowhere, therapy, nowhere[:4], asked, 0.05)
+    # However close deviations from published rates are held: here there are none to be close to.
+    assert found[:2] == pytest.approx([0.7, 0.1], abs=0.005)
+    assert found[2] == pytest.approx(0.4, abs=0.1)
+    assert found[3] == base_rate(observed)
+    few = therapy_only(observed[:1].copy(), nowhere[:1], therapy[:1], nowhere[:1], asked[:1], 0.05)
+    assert few[0] < 0.95  # one patient with the event does not make a rate of 1
+
+
+def test_without_a_prior_and_a_therapy_it_is_the_base_rate_of_the_training_fold():
     nowhere = np.full(40, np.nan)
     nobody = np.full(40, None, dtype=object)
     observed = (np.arange(40) < 10).astype(float)
