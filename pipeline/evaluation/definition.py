@@ -38,7 +38,10 @@ def definition(
     formed = {grouping.variable for grouping in groupings}
     absent = [name for name in settings.subgroups.by if name not in formed]
     folds, repeats = oof["fold"].nunique(), oof["repeat"].nunique()
-    unit = "patients" if cluster is None else f"{cluster.nunique()} clusters, whole"
+    drawn = "patients" if cluster is None else f"{cluster.nunique()} clusters, whole"
+    units = "patients"
+    if cluster is not None:
+        units = f"clusters, whole (its patients, where it spans under {settings.minimum_sites})"
     return {
         "resampling": (
             f"{folds}-fold cross-validation, {repeats} times, stratified by outcome; the entire "
@@ -51,7 +54,7 @@ def definition(
         ),
         "intervals": (
             f"{settings.interval_level:.0%} percentile bootstrap of the out-of-fold risks, "
-            f"{settings.bootstrap} samples of {unit}, the same in every repeat and for every "
+            f"{settings.bootstrap} samples of {drawn}, the same in every repeat and for every "
             "model (ici, e50, e90: see there), expanded as Hesterberg does (Am Stat 2015;69:371), "
             "since percentiles of few units are too narrow; refitting is not part of the interval"
         ),
@@ -94,7 +97,7 @@ def definition(
         ),
         "subgroups": (
             "the model's out-of-fold risks judged within each group; intervals from resampling "
-            "the group's own patients; groups of fewer than "
+            f"the group's own {units}; groups of fewer than "
             f"{settings.subgroups.minimum_patients} patients, or with fewer than "
             f"{settings.subgroups.minimum_events} events or non-events, have no figures; many "
             "groups are looked at, and some will stand out by chance"

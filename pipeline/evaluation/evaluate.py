@@ -75,7 +75,8 @@ def evaluate(
     groupings : sequence of Grouping
         Divisions of the patients into subgroups that are judged by themselves.
     persons : Series, indexed by patient_id, optional
-        Who each row is, where some have several: resampled as a whole within subgroups.
+        Who each row is, where some have several: resampled as a whole within subgroups of too
+        few clusters.
 
     Returns
     -------
@@ -144,7 +145,7 @@ def _evaluate_outcome(
     # One thread, so that sums are taken in the same order whatever the processes.
     with threadpool_limits(1):
         drawn = replicates(measures, n, settings.bootstrap, seed, clusters)
-        groups = subgroup_tables(data, strata, persons, groupings, hidden, settings, seed)
+        groups = subgroup_tables(data, strata, clusters, persons, groupings, hidden, settings, seed)
     models = {name: drawn[f"models.{name}"] for name in data.risks}
     benefit = {name: in_whole_patients(v, n) for name, v in drawn["net_benefit"].items()}
     curve = models["model"].pop("curve")

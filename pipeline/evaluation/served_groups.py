@@ -10,7 +10,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from scipy.stats import norm
+import numpy as np
+from scipy.stats import t
 
 from pipeline.config import Gate
 from pipeline.evaluation.grouping import named_group
@@ -28,7 +29,8 @@ class Compared:
     n : int
         Patients.
     difference : mapping
-        ``estimate``, ``low``, ``high`` and ``error``, the standard error.
+        ``estimate``, ``low``, ``high``, ``error``, the standard error, and ``units``, how many
+        patients or sites were resampled.
     against : Yardstick
     """
 
@@ -37,6 +39,11 @@ class Compared:
     n: int
     difference: Mapping[str, float]
     against: Yardstick = THERAPY
+
+    def reach(self, share: float) -> float:
+        """Quantile of the difference around 0, by the t distribution that few units call for."""
+        freedom = self.difference.get("units", np.inf) - 1
+        return float(t.ppf(share, freedom)) * self.difference["error"]
 
     @property
     def sentence(self) -> str:
@@ -71,8 +78,8 @@ def worse(groups: list[Compared], alpha: float) -> list[Compared]:
     """
     if not groups:
         return []
-    limit = norm.ppf(1 - alpha / len(groups))
-    return [g for g in groups if g.difference["estimate"] > limit * g.difference["error"]]
+    share = 1 - alpha / len(groups)
+    return [g for g in groups if g.difference["estimate"] > g.reach(share)]
 
 
 def without_gain(
@@ -92,13 +99,12 @@ def without_gain(
         Of the evaluation's intervals.
     power : float
     """
-    reach = norm.ppf((1 + level) / 2) + norm.ppf(power)
     found = []
     for group in groups:
         overall = _difference(outcomes[group.outcome].get("differences"))
         if overall is None or group.difference["high"] < 0:
             continue
-        if reach * group.difference["error"] <= -overall["estimate"]:
+        if group.reach((1 + level) / 2) + group.reach(power) <= -overall["estimate"]:
             found.append(group)
     return found
 

@@ -37,6 +37,7 @@ FIGURES = (
 def subgroup_tables(
     data: OutOfFold,
     strata: np.ndarray | None,
+    clusters: np.ndarray | None,
     persons: np.ndarray | None,
     groupings: Sequence[Grouping],
     hidden: Sequence[np.ndarray],
@@ -50,8 +51,12 @@ def subgroup_tables(
     data : OutOfFold
     strata : ndarray of int, shape (n,), or None
         Therapy of each patient.
+    clusters : ndarray of int, shape (n,), or None
+        What the bootstrap of all patients draws as a whole, such as sites: drawn so in groups
+        that hold ``settings.minimum_sites`` of them, for the variation between sites is no
+        smaller in a group than in all.
     persons : ndarray of int, shape (n,), or None
-        Who each row is, where some have several: drawn as a whole.
+        Who each row is, where some have several: drawn as a whole in the other groups.
     groupings : sequence of Grouping
     hidden : sequence of ndarray of bool, shape (groups,)
         Groups of each grouping that may not be shown, as `hidden_cells` finds them.
@@ -63,13 +68,14 @@ def subgroup_tables(
     list of dict
         ``variable``, ``label`` and ``groups``: each with ``group``, ``n``, ``events``,
         ``figures`` and, where these are not given, ``reason``; else also ``differences``, of
-        log-loss from ``therapy_only``, with its standard error ``error``.
+        log-loss from ``therapy_only``, with its standard error ``error`` and the number of
+        ``units`` (patients or sites) that it rests on.
     """
     return [
         {
             "variable": grouping.variable,
             "label": grouping.label,
-            "groups": _groups(data, strata, persons, grouping, hides, settings, seed),
+            "groups": _groups(data, strata, clusters, persons, grouping, hides, settings, seed),
         }
         for grouping, hides in zip(groupings, hidden, strict=True)
     ]
@@ -131,6 +137,7 @@ def _nested(one: OutOfFold, other: OutOfFold) -> bool:
 def _groups(
     data: OutOfFold,
     strata: np.ndarray | None,
+    clusters: np.ndarray | None,
     persons: np.ndarray | None,
     grouping: Grouping,
     hides: np.ndarray,
@@ -143,18 +150,33 @@ def _groups(
     found = []
     for name, own, hide, unsize in zip(grouping.names, rows, hides, unsized, strict=True):
         therapy = None if strata is None else strata[own]
-        who = None if persons is None else persons[own]
+        units = _drawn_together(clusters, persons, own, settings)
         n = None if unsize else int(own.sum())
         found.append(
-            {"group": name, "n": n, **_group(data.part(own), therapy, who, hide, settings, seed)}
+            {"group": name, "n": n, **_group(data.part(own), therapy, units, hide, settings, seed)}
         )
     return found
+
+
+def _drawn_together(
+    clusters: np.ndarray | None,
+    persons: np.ndarray | None,
+    own: np.ndarray,
+    settings: Evaluation,
+) -> np.ndarray | None:
+    """What the bootstrap draws as a whole among a group's patients: sites, where it spans enough.
+
+    Of fewer sites too few different samples can be drawn, as among all patients.
+    """
+    if clusters is not None and len(np.unique(clusters[own])) >= settings.minimum_sites:
+        return clusters[own]
+    return None if persons is None else persons[own]
 
 
 def _group(
     data: OutOfFold,
     strata: np.ndarray | None,
-    persons: np.ndarray | None,
+    drawn_together: np.ndarray | None,
     hide: bool,
     settings: Evaluation,
     seed: int,
@@ -183,18 +205,20 @@ def _group(
             for name in ("model", "therapy_only")
         )
         measures["compared"] = lambda w: {"log_loss": weighted_mean(loss - other, w)}
-    sampled = replicates(measures, n, settings.bootstrap, seed, persons)
+    sampled = replicates(measures, n, settings.bootstrap, seed, drawn_together)
     drawn, compared = sampled["model"], sampled.get("compared", {}).get("log_loss")
     flat = ranks_nobody(data, "model", strata)
     drawn |= {name: np.full(1 + settings.bootstrap, np.nan) for name in FIGURES if name in flat}
-    units = n if persons is None else len(np.unique(persons))
+    units = n if drawn_together is None else len(np.unique(drawn_together))
     level = expanded_level(settings.interval_level, units)
     figures = summaries(drawn, level, why_undefined(data.observed, strata) | flat)
     found: dict[str, Any] = {"events": shown, "figures": figures}
     if compared is not None:
-        found["differences"] = {"therapy_only": {"log_loss": _with_error(compared, level)}}
+        found["differences"] = {"therapy_only": {"log_loss": _with_error(compared, level, units)}}
     return found
 
 
-def _with_error(drawn: np.ndarray, level: float) -> dict[str, Any]:
-    return {**summary(drawn, level), "error": float(np.std(drawn[1:], ddof=1))}
+def _with_error(drawn: np.ndarray, level: float, units: int) -> dict[str, Any]:
+    # Samples of few units spread too little, as a variance that divides by n does.
+    error = np.std(drawn[1:], ddof=1) * np.sqrt(units / (units - 1))
+    return {**summary(drawn, level), "error": float(error), "units": units}

@@ -142,3 +142,11 @@ def test_a_single_group_is_judged_at_the_one_sided_level():
     for estimate, refused in ((limit - 0.01, False), (limit + 0.01, True)):
         found = worse([Compared("ge2", "a", 100, difference(estimate, 1.0))], 0.05)
         assert bool(found) == refused
+
+
+def test_a_difference_that_rests_on_five_sites_must_be_larger_than_one_on_many_patients():
+    """The one-sided 5 % points of t with 4 degrees of freedom and of the normal: 2.13 and 1.64."""
+    on_sites = difference(2.0, 1.0) | {"units": 5}
+    assert worse([Compared("ge2", "a", 100, difference(2.0, 1.0))], 0.05)
+    assert not worse([Compared("ge2", "a", 100, on_sites)], 0.05)
+    assert worse([Compared("ge2", "a", 100, on_sites | {"estimate": 2.14})], 0.05)

@@ -161,6 +161,52 @@ def test_risks_constant_in_a_group_rank_nobody_there():
     assert b["figures"]["brier"]["estimate"] > 0
 
 
+def of_sites(n=1200, sites=8, sd=0.6):
+    """Sites that differ by more than chance, and a group that spans them all."""
+    rng = np.random.default_rng(5)
+    site = np.arange(n) % sites
+    score = rng.normal(-0.3, 1, n)
+    observed = (rng.random(n) < expit(score + rng.normal(0, sd, sites)[site])).astype(int)
+    ids = np.array([f"p{k:04d}" for k in range(n)])
+    folds = rng.permutation(n)[None, :] % 5
+    frame = oof_frame(ids, folds, {"ge2": observed}, {"model": expit(score)[None, :, None]})
+    return frame.assign(therapy_only=0.4), ids, pd.Series([f"s{k}" for k in site], index=ids)
+
+
+def test_a_group_that_spans_the_sites_varies_with_them_as_all_patients_do():
+    frame, ids, site = of_sites()
+    everybody = grouping(ids, np.full(len(ids), "all"))
+    part = evaluate(frame, None, site, SETTINGS, 3, None, [everybody])["outcomes"]["ge2"]
+    (group,) = part["subgroups"][0]["groups"]
+    # A group of all patients is all patients: the same samples, the same interval.
+    for name in ("observed_expected", "log_loss", "auroc"):
+        assert group["figures"][name] == part["models"]["model"][name]
+    alone = evaluate(frame, None, None, SETTINGS, 3, None, [everybody])["outcomes"]["ge2"]
+    narrow = alone["subgroups"][0]["groups"][0]["figures"]["observed_expected"]
+    wide = group["figures"]["observed_expected"]
+    assert wide["high"] - wide["low"] > 2 * (narrow["high"] - narrow["low"])
+
+
+def test_the_error_of_a_difference_is_that_of_the_sites_means():
+    """Sites of one size: the standard error of the mean of their means."""
+    frame, ids, site = of_sites()
+    found = evaluate(frame, None, site, SETTINGS, 3, None, [grouping(ids, np.full(1200, "all"))])
+    difference = found["outcomes"]["ge2"]["subgroups"][0]["groups"][0]["differences"]
+    y, p = frame["observed"], frame["model"]
+    loss = np.where(y == 1, np.log(0.4 / p), np.log(0.6 / (1 - p)))
+    means = pd.Series(loss).groupby(site.loc[frame["patient_id"]].to_numpy()).mean()
+    found = difference["therapy_only"]["log_loss"]
+    assert found["error"] == pytest.approx(means.std() / np.sqrt(8), rel=0.2)
+    assert found["units"] == 8
+
+
+def test_a_group_of_few_sites_is_resampled_by_patient():
+    frame, ids, site = of_sites()
+    found = evaluate(frame, None, site, SETTINGS, 3, None, [grouping(ids, site.to_numpy())])
+    for entry in found["outcomes"]["ge2"]["subgroups"][0]["groups"]:
+        assert entry["differences"]["therapy_only"]["log_loss"]["units"] == entry["n"] == 150
+
+
 def test_the_difference_from_the_therapy_alone_is_paired_and_its_error_that_of_the_mean():
     frame, ids, group = drawn()
     frame = frame.assign(therapy_only=0.4)
