@@ -87,13 +87,8 @@ def check_outcomes(cohort: pd.DataFrame, config: Config, dictionary: Dictionary)
         Naming the column, the number of patients and the outcome.
     """
     files = _files(config)
-    for name in cohort.columns:
-        variable = dictionary[str(name)]
-        if variable.role == "outcome" and variable.kind == "numeric" and variable.range:
-            _check_range(cohort[name], variable, files.get(variable.name))
-    for name in sorted({outcome.column for outcome in config.outcomes.values()}):
-        if _is_grade(dictionary[name], config):
-            _check_whole(cohort[name], dictionary[name], files.get(name))
+    for name in map(str, cohort.columns):
+        check_values(cohort[name], dictionary[name], config, files.get(name))
     for name, outcome in config.outcomes.items():
         values, file = cohort[outcome.column], files.get(outcome.column)
         missing = int(values.isna().sum())
@@ -108,6 +103,34 @@ def check_outcomes(cohort: pd.DataFrame, config: Config, dictionary: Dictionary)
                 "means that nothing happened, recode it: 'recode: {\"\": 0}'",
             )
         _check_classes(values, name, outcome, file)
+
+
+def check_values(values: pd.Series, variable: Variable, config: Config, file: str | None) -> None:
+    """Refuse values of an outcome that are out of range or between grades.
+
+    Parameters
+    ----------
+    values : Series of float
+        NaN where not known.
+    variable : Variable
+        One that is no outcome is left alone.
+    config : Config
+        Whose outcomes say what is a grade.
+    file : str or None
+        For messages.
+
+    Raises
+    ------
+    InputError
+        Naming the column and the number of patients, never a value.
+    """
+    if variable.role != "outcome":
+        return
+    limits = (0.0, 1.0) if variable.kind == "binary" else variable.range
+    if limits and variable.kind in ("numeric", "binary"):
+        _check_range(values, variable.name, limits, file)
+    if _is_grade(variable, config):
+        _check_whole(values, variable, file)
 
 
 def _check_shared_columns(source: TableSource, config: Config, dictionary: Dictionary) -> None:
@@ -137,7 +160,8 @@ def _is_grade(variable: Variable, config: Config) -> bool:
         return False
     low, high = variable.range
     limits = [o.at_least for o in config.outcomes.values() if o.column == variable.name]
-    return high - low <= _MOST_GRADES and all(float(x).is_integer() for x in (low, high, *limits))
+    whole = all(float(x).is_integer() for x in (low, high, *limits))
+    return bool(limits) and high - low <= _MOST_GRADES and whole
 
 
 def _check_whole(values: pd.Series, variable: Variable, file: str | None) -> None:
@@ -155,18 +179,19 @@ def _check_whole(values: pd.Series, variable: Variable, file: str | None) -> Non
         )
 
 
-def _check_range(values: pd.Series, variable: Variable, file: str | None) -> None:
-    assert variable.range is not None
-    low, high = variable.range
+def _check_range(
+    values: pd.Series, name: str, limits: tuple[float, float], file: str | None
+) -> None:
+    low, high = limits
     outside = int(((values < low) | (values > high)).sum())
     if outside:
         raise InputError(
-            f"{outside} of {int(values.notna().sum())} values of '{variable.name}' are outside "
-            "its range",
+            f"{outside} of {int(values.notna().sum())} values of '{name}' are outside its range",
             file=file,
-            column=variable.name,
+            column=name,
             expected=f"values from {low:g} to {high:g}",
-            mend="correct the table, or recode a code such as 9 to null under 'recode'",
+            mend="correct the table; a code for what is not known, such as 9, is to be empty, or "
+            "null under 'recode' of a config",
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Any
 
@@ -71,6 +72,58 @@ def miscalibration(site: Site, trained_on: int) -> tuple[float, float, float]:
     statistic /= 1 + len(site.y) / trained_on
     slope = 1 + float(found.coefficients[1]) if design.shape[1] > 1 else 1.0
     return float(chi2.sf(statistic, design.shape[1])), float(found.coefficients[0]), slope
+
+
+@dataclass(frozen=True)
+class Scarcity:
+    """An outcome class that too few patients are in to be told, though enough were expected.
+
+    Attributes
+    ----------
+    p : float
+        Exact two-sided test of the count.
+    shift : float
+        What the log-odds lack; below 0 where events are scarce, above where non-events are.
+    expected : float
+        Patients expected in the class.
+    """
+
+    p: float
+    shift: float
+    expected: float
+
+
+def scarcity(site: Site, trained_on: int) -> Scarcity | None:
+    """Test the level of an outcome whose rarer class is too small for likelihood tests.
+
+    The count is held against a binomial distribution with the mean risk. The count's own, a sum
+    over unequal risks, has lighter tails (Hoeffding, Ann Math Stat 1956;27:713): the test is
+    conservative.
+
+    Parameters
+    ----------
+    site : Site
+    trained_on : int
+        As in `miscalibration`.
+
+    Returns
+    -------
+    Scarcity or None
+        None where neither class holds too few patients with enough expected.
+    """
+    from scipy.stats import binom, chi2
+
+    n, risk = len(site.y), np.exp(-np.logaddexp(0.0, -site.offset))
+    for count, expected in (
+        (site.y.sum(), risk.sum()),
+        (n - site.y.sum(), n - risk.sum()),
+    ):
+        if count < SMALLEST_SHOWN <= expected:
+            alone = min(1.0, 2 * float(binom.cdf(count, n, expected / n)))
+            p = float(chi2.sf(chi2.isf(alone, 1) / (1 + n / trained_on), 1))
+            shift = float(fit(np.ones((n, 1)), site.y, site.offset).coefficients[0])
+            return Scarcity(p, shift, float(expected))
+    return None
 
 
 def trend(site: Site, period: np.ndarray | None) -> tuple[float, float] | None:

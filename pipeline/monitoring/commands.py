@@ -9,9 +9,9 @@ from typing import Any
 
 from pipeline.config import Config
 from pipeline.errors import InputError
-from pipeline.ingest.files import read_frame
 from pipeline.monitoring.monitor import monitor
 from pipeline.monitoring.observations import Observations
+from pipeline.monitoring.tables import read_patients
 from pipeline.serving.scorer import load
 
 
@@ -33,7 +33,9 @@ def monitor_file(model: str, cohort: Path, config: Config, output: Path) -> str:
     from pipeline.monitoring.report import to_html
 
     artifact = load(model).artifact
-    observations = Observations.of(read_frame(cohort), artifact, config.monitoring, cohort)
+    observations = Observations.of(
+        read_patients(cohort, config), artifact, config.monitoring, cohort
+    )
     found = monitor(observations, artifact, config.monitoring)
     identity = {
         "model": model,
@@ -88,19 +90,26 @@ def recalibrate_file(model: str, cohort: Path, config: Config, output: Path) -> 
             expected=f"{', '.join(config.outcomes)}, the outcomes of {config.file.name}",
             mend="give the --config that the model was trained with",
         )
-    frame = read_frame(cohort)
+    frame = read_patients(cohort, config)
     seen = Observations.of(frame, artifact, config.monitoring, cohort)
     _, abstains = seen.score(artifact)
     found = recalibrate(artifact, seen.sites(artifact, ~abstains), config.updating)
     make_folder(output)
     facts: dict[str, Any] = {"model": model, "cohort": cohort.name, "steps": found.steps}
-    kinds = "; ".join(f"{', '.join(s['outcomes'])}: {s['kind']}" for s in found.steps)
+    kinds = "; ".join(
+        f"{', '.join(s['outcomes'])}: {s['kind'] if s['tested'] else 'not tested'}"
+        for s in found.steps
+    )
     if not found.changed:
         write(output / "recalibration.json", json.dumps(facts, indent=1) + "\n")
-        return (
-            f"No update: the closed test leaves the model as it is ({kinds}); nothing was "
-            f"registered. Read {output / 'recalibration.json'}"
+        least = config.updating.minimum_events
+        why = (
+            f"the closed test leaves the model as it is ({kinds})"
+            if any(step["tested"] for step in found.steps)
+            else f"not tested: of no outcome are {least} patients known with it, and {least} "
+            "without, as the closed test needs; that does not say that the model is right here"
         )
+        return f"No update: {why}; nothing was registered. Read {output / 'recalibration.json'}"
     judged = judge_at_site(artifact, frame, seen, config, cohort)
     facts |= judged
     registered = register_recalibrated(model, found, facts, cohort, config, address, output)
@@ -132,7 +141,7 @@ def promote_version(
     """
     from pipeline.monitoring.promotion import promote
 
-    patients = (read_frame(cohort), cohort) if cohort else None
+    patients = (read_patients(cohort, config), cohort) if cohort else None
     sentence, facts = promote(challenger, champion, patients, config)
     if output is not None:
         make_folder(output.parent)

@@ -50,8 +50,9 @@ class Observations:
         Raises
         ------
         InputError
-            Where the table holds none of the model's columns, fewer than ten patients, or an
-            outcome that is no number; values are counted, never quoted.
+            Where the table holds none of the model's columns, fewer than ten patients, an
+            outcome that is no number, or a time that is neither number nor date; values are
+            counted, never quoted.
         """
         known = [v.name for v in artifact.dictionary if v.name in frame]
         if not known:
@@ -77,7 +78,7 @@ class Observations:
         return cls(
             values,
             _observed(frame, artifact, file),
-            _periods(frame, settings.period),
+            _periods(frame, settings.period, file),
             _texts(frame, settings.site),
         )
 
@@ -159,14 +160,26 @@ def _texts(frame: pd.DataFrame, column: str | None) -> np.ndarray | None:
     return frame[column].astype(object).map(lambda v: None if pd.isna(v) else str(v)).to_numpy()
 
 
-def _periods(frame: pd.DataFrame, column: str | None) -> np.ndarray | None:
+def _periods(frame: pd.DataFrame, column: str | None, file: Path | None) -> np.ndarray | None:
     """Period of each patient: a number as it is, a date as its quarter."""
     if column is None or column not in frame:
         return None
-    numbers = pd.to_numeric(frame[column], errors="coerce")
-    if numbers.notna().any():
+    given = frame[column].mask(frame[column].astype(str).str.strip() == "")
+    numbers = pd.to_numeric(given, errors="coerce")
+    are_numbers = bool(numbers.notna().any())
+    dates = numbers if are_numbers else pd.to_datetime(given, errors="coerce", format="ISO8601")
+    unread = int((given.notna() & dates.isna()).sum())
+    if unread:
+        raise InputError(
+            f"{unread} of {int(given.notna().sum())} values cannot be read as a time",
+            file=file,
+            column=column,
+            expected="a number such as the year, or a date such as 2026-05-01, in all rows alike",
+            mend="correct them or leave them empty, or name another column under "
+            "'monitoring.period'",
+        )
+    if are_numbers:
         return numbers.map(lambda v: None if pd.isna(v) else f"{v:g}").to_numpy(dtype=object)
-    dates = pd.to_datetime(frame[column], errors="coerce", format="ISO8601")
     quarters = (
         dates.dt.year.astype("Int64").astype(str)
         + "-Q"

@@ -37,7 +37,8 @@ class Recalibrated:
     changed : bool
         Whether any head has a new update.
     steps : list of dict
-        Per group of nested outcomes ``outcomes``, ``kind`` and ``tests`` (see `closed_test`).
+        Per group of nested outcomes ``outcomes``, ``kind``, ``tested`` (those with enough events
+        for the closed test) and ``tests`` (see `closed_test`).
     """
 
     artifact: Artifact
@@ -65,7 +66,9 @@ def recalibrate(artifact: Artifact, sites: dict[str, Site], settings: Updating) 
         tests: list[dict[str, Any]] = []
         if tested:
             kind, tests = closed_test(tested, settings.alpha)
-        steps.append({"outcomes": group, "kind": kind, "tests": _shown(tests, own)})
+        steps.append(
+            {"outcomes": group, "kind": kind, "tested": [*tested], "tests": _shown(tests, own)}
+        )
         if kind != "none":
             updates |= _fitted(own, tested, kind, settings)
     heads = tuple(

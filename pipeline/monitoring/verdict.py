@@ -17,7 +17,13 @@ from pipeline.config import Monitoring
 from pipeline.features.matrix import build_matrix, prior_log_odds
 from pipeline.model.artifact import Artifact
 from pipeline.model.head import SMALLEST_SHOWN
-from pipeline.monitoring.calibration import changed_effects, miscalibration, trend
+from pipeline.monitoring.calibration import (
+    Scarcity,
+    changed_effects,
+    miscalibration,
+    scarcity,
+    trend,
+)
 from pipeline.monitoring.closed_test import Site
 from pipeline.monitoring.observations import Observations
 
@@ -55,15 +61,22 @@ def judge(
     """
     reasons = [*_unseen(observations, artifact, settings), _abstained(abstains, settings)]
     sites = observations.sites(artifact, ~abstains)
-    judged = {name: site for name, site in sites.items() if site.rarer >= SMALLEST_SHOWN}
-    reasons += _calibration(judged, artifact, observations, settings)
-    reasons += _changes(judged, artifact, observations, settings)
+    trained_on = {h.outcome: h.update.patients or h.patients for h in artifact.model.heads}
+    told = {name: site for name, site in sites.items() if site.rarer >= SMALLEST_SHOWN}
+    scarce = {
+        name: found
+        for name, site in sites.items()
+        if name not in told and (found := scarcity(site, trained_on[name]))
+    }
+    reasons += _calibration(told, scarce, trained_on, artifact, observations.period, settings)
+    reasons += _changes(told, artifact, observations, settings)
+    judged = bool(told or scarce)
     called = {reason["calls_for"] for reason in reasons}
     verdict = next((v for v in (RETRAIN, RECALIBRATE) if v in called), FINE)
     return {
         "verdict": verdict,
-        "calibration_judged": bool(judged),
-        "sentence": _sentence(verdict, reasons, faults, bool(judged)),
+        "calibration_judged": judged,
+        "sentence": _sentence(verdict, reasons, faults, judged),
         "reasons": reasons,
     }
 
@@ -79,7 +92,8 @@ def _sentence(verdict: str, reasons: list[Reason], faults: list[Reason], judged:
         text += f"; watch {' and '.join(watched)}" if watched else ""
     else:
         text += (
-            " as far as the inputs tell; calibration was not judged, for too few outcomes are known"
+            " as far as the inputs tell; calibration was not judged: too few patients with or "
+            "without an outcome are known, or were expected"
         )
     if faults:
         mend = "; ".join(fault["sentence"] for fault in faults)
@@ -121,11 +135,15 @@ def _abstained(abstains: np.ndarray, settings: Monitoring) -> Reason:
 
 
 def _calibration(
-    sites: dict[str, Site], artifact: Artifact, observations: Observations, settings: Monitoring
+    sites: dict[str, Site],
+    scarce: dict[str, Scarcity],
+    trained_on: dict[str, int],
+    artifact: Artifact,
+    period: np.ndarray | None,
+    settings: Monitoring,
 ) -> list[Reason]:
     """Level, spread and drift of each outcome's risks: beyond doubt, and beyond a trifle."""
-    period, labels = observations.period, artifact.facts["labels"]
-    trained_on = {h.outcome: h.update.patients or h.patients for h in artifact.model.heads}
+    labels = artifact.facts["labels"]
     found = {name: miscalibration(site, trained_on[name]) for name, site in sites.items()}
     drifts = {
         name: trend(site, None if period is None else period[site.rows])
@@ -134,6 +152,7 @@ def _calibration(
     # Holm's procedure over all tests.
     p = {(name, "level"): f[0] for name, f in found.items()}
     p |= {(name, "trend"): d[0] for name, d in drifts.items() if d is not None}
+    p |= {(name, "level"): s.p for name, s in scarce.items()}
     certain = rejected(p, settings.recalibrate_alpha)
     low, high = settings.slope
     reasons = []
@@ -166,6 +185,18 @@ def _calibration(
                 "average"
             )
             reasons.append(_reason("trend", name, RECALIBRATE, told))
+    for name, few in scarce.items():
+        off = (name, "level") in certain and abs(few.shift) >= settings.intercept
+        # No p-value: with the number expected it would tell the count.
+        told = (
+            f"risks of {labels[name]} are too {'high' if few.shift < 0 else 'low'}: fewer than "
+            f"{SMALLEST_SHOWN} patients are {'with' if few.shift < 0 else 'without'} it, where "
+            f"about {few.expected:.0f} were expected"
+            if off
+            else f"risks of {labels[name]} agree with what was observed, as far as the number of "
+            "events tells"
+        )
+        reasons.append(_reason("calibration", name, RECALIBRATE if off else FINE, told))
     return reasons
 
 

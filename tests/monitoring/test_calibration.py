@@ -3,12 +3,13 @@
 import numpy as np
 import pytest
 import statsmodels.api as sm
-from scipy.stats import binomtest
+from scipy.stats import binomtest, poisson_binom
 
 from pipeline.monitoring.calibration import (
     calibration_by_period,
     changed_effects,
     miscalibration,
+    scarcity,
     trend,
 )
 from pipeline.monitoring.closed_test import Site, closed_test, fit
@@ -54,6 +55,36 @@ def test_observed_over_expected_by_hand():
         np.log(0.3 / 0.7) - np.log(0.2 / 0.8), rel=1e-4
     )
     assert found["slope"]["estimate"] is None
+
+
+@pytest.mark.parametrize("events", [0, 4, 9])
+def test_a_scarce_class_is_tested_exactly_and_no_sharper_than_its_own_distribution(events):
+    y = np.repeat([1.0, 0.0], [events, 80 - events])
+    level = Site(y, np.full(80, np.log(0.2 / 0.8)), np.zeros(80), np.arange(80))
+    found = scarcity(level, 10**9)
+    # A null distribution of 16 events in the mean; twice the smaller tail.
+    assert found.p == pytest.approx(2 * binomtest(events, 80, 0.2, "less").pvalue, rel=1e-4)
+    assert found.expected == pytest.approx(16)
+    assert found.shift < 0
+    if events:
+        seen = np.log(events / (80 - events))
+        assert found.shift == pytest.approx(seen - np.log(0.2 / 0.8), rel=1e-2)
+    rate = np.random.default_rng(1).normal(-2, 2, 80)
+    uneven = scarcity(Site(y, rate, np.zeros(80), np.arange(80)), 10**9)
+    assert uneven.p >= 2 * poisson_binom(expit(rate)).cdf(events) - 1e-12
+    # Turned round, it is those without the event who are scarce.
+    without = scarcity(Site(1 - y, -level.rate, np.zeros(80), np.arange(80)), 10**9)
+    assert (without.p, without.shift) == pytest.approx((found.p, -found.shift))
+
+
+def test_what_training_could_not_tell_is_no_evidence_against_the_level():
+    y = np.repeat([1.0, 0.0], [6, 74])
+    level = Site(y, np.full(80, np.log(0.2 / 0.8)), np.zeros(80), np.arange(80))
+    assert scarcity(level, 80).p > scarcity(level, 10**9).p
+    few_expected = Site(y[:40], level.rate[:40], np.zeros(40), np.arange(40))
+    assert scarcity(few_expected, 80) is None
+    neither_scarce = Site(np.repeat([1.0, 0.0], 40), level.rate, np.zeros(80), np.arange(80))
+    assert scarcity(neither_scarce, 80) is None
 
 
 def test_small_periods_are_joined_and_small_groups_hidden():

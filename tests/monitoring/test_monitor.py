@@ -1,16 +1,20 @@
 """The monitor as a whole: verdicts with their reasons, faults named, nothing of a patient."""
 
 import json
+import re
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from pipeline.config import Monitoring
+from pipeline.config_file import read_config
 from pipeline.errors import InputError
+from pipeline.monitoring.commands import monitor_file, recalibrate_file
 from pipeline.monitoring.monitor import monitor
 from pipeline.monitoring.observations import Observations
 from pipeline.monitoring.report import to_html
+from pipeline.monitoring.tables import read_patients
 
 SETTINGS = Monitoring()
 
@@ -101,10 +105,84 @@ def test_without_outcomes_calibration_is_not_judged(artifact, cohort):
     assert "calibration was not judged" in found["verdict"]["sentence"]
 
 
+@pytest.mark.parametrize(
+    ("grade", "told"),
+    [
+        (0, "high: fewer than 10 patients are with"),
+        (2, "low: fewer than 10 patients are without"),
+    ],
+)
+def test_no_event_where_many_were_expected_calls_for_recalibration(artifact, cohort, grade, told):
+    # Too few to fit anything to, and the grossest miscalibration there is.
+    found = watch(cohort.head(150).assign(crs_grade=float(grade)), artifact)["verdict"]
+    assert found["verdict"] == "recalibrate"
+    assert found["calibration_judged"]
+    assert f"risks of CRS of any grade are too {told} it, where about" in found["sentence"]
+    counts = [int(x) for x in re.findall(r"about (\d+)", found["sentence"])]
+    assert counts
+    assert min(counts) >= 10
+
+
+def test_a_few_events_fewer_than_expected_are_chance(artifact, cohort):
+    risk = Observations.of(cohort, artifact, SETTINGS).score(artifact)[0][:, 1]
+    # About eleven expected, nine observed.
+    rows = np.flatnonzero(~np.isnan(risk))
+    rows = rows[: int(np.searchsorted(np.cumsum(risk[rows]), 11)) + 1]
+    some = cohort.iloc[rows].assign(crs_grade=np.where(np.arange(len(rows)) < 9, 2.0, 1.0))
+    reasons = watch(some, artifact)["verdict"]["reasons"]
+    (found,) = [r for r in reasons if (r["rule"], r["outcome"]) == ("calibration", "ge2")]
+    assert found["calls_for"] == "fine"
+
+
 def test_dates_become_quarters(artifact, cohort):
     dated = cohort.assign(day=np.where(np.arange(len(cohort)) % 2, "2024-02-03", "2024-11-30"))
     seen = Observations.of(dated, artifact, Monitoring(period="day"))
     assert set(seen.period) == {"2024-Q1", "2024-Q4"}
+
+
+@pytest.mark.parametrize(
+    "times", ["01.05.2026", "1 May 2026", "2026"], ids=["points", "in words", "years among dates"]
+)
+def test_times_that_cannot_be_read_are_refused_not_lost(artifact, cohort, times):
+    day = np.where(np.arange(len(cohort)) % 2, "2024-02-03", times)
+    with pytest.raises(InputError, match=r"12\d of 250 values cannot be read as a time") as fault:
+        Observations.of(cohort.assign(day=day), artifact, Monitoring(period="day"))
+    assert times not in str(fault.value).replace("2026-05-01", "")
+    # What is not known is no fault.
+    day = np.where(np.arange(len(cohort)) % 2, "2024-02-03", None)
+    Observations.of(cohort.assign(day=day), artifact, Monitoring(period="day"))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"crs_grade": 9.0}, r"100 of 250 values of 'crs_grade' are outside its range.*0 to 5"),
+        ({"crs_grade": -1.0}, r"100 of 250 values of 'crs_grade' are outside its range"),
+        ({"crs_grade": 2.5}, r"100 of 250 values of 'crs_grade' lie between two grades"),
+        ({"grading_system": "CTCAE v3"}, r"100 of 250 patients are graded by another system"),
+        ({"grading_system": "Penn"}, r"100 of 250 patients are graded by another system.*ASTCT"),
+    ],
+)
+def test_outcomes_that_are_no_astct_grades_are_refused(
+    small_run, model, cohort, tmp_path, change, message
+):
+    # A grade 9 would count as grade 3 or higher, and grades of two systems are no outcome.
+    (column, value), rows = *change.items(), np.arange(len(cohort)) < 100
+    file = tmp_path / "new.csv"
+    cohort.assign(**{column: cohort[column].mask(rows, value)}).to_csv(file, index=False)
+    config = read_config(small_run.config)
+    for command in (monitor_file, recalibrate_file):
+        with pytest.raises(InputError, match=message) as fault:
+            command(str(model), file, config, tmp_path / "out")
+        assert "new.csv" in str(fault.value)
+        assert "CTCAE" not in str(fault.value)
+    assert not (tmp_path / "out").exists()
+
+
+def test_grades_by_lee_are_near_enough(cohort, small_run, tmp_path):
+    file = tmp_path / "new.csv"
+    cohort.assign(grading_system="Lee2014").to_csv(file, index=False)
+    assert len(read_patients(file, read_config(small_run.config))) == len(cohort)
 
 
 @pytest.mark.parametrize(

@@ -136,6 +136,14 @@ def test_the_service_answers_with_the_card(site):
     assert Path(served).read_bytes() == card
 
 
+def test_what_could_not_be_tested_is_not_called_right(site, model, cohort):
+    file = site.home / "spared.csv"
+    cohort.head(150).assign(crs_grade=0.0).to_csv(file, index=False)
+    said = recalibrate_file(str(model), file, site.configs["strict"], site.home / "spared")
+    assert said.startswith("No update: not tested: of no outcome are 10 patients known with it")
+    assert "leaves the model as it is" not in said
+
+
 def test_tags_say_whose_data_taught_it(site):
     # The small run's patients were drawn; a site's table counts as real ones.
     for version in versions(site)[0].values():
