@@ -166,12 +166,12 @@ class Encoder:
     def _levels(self, inputs: Inputs) -> list[np.ndarray]:
         """Columns of the text variables, in rows."""
         found = []
-        for at, columns, no_level, missing in self._coded:
+        for at, columns, other, missing in self._coded:
             levels, codes = inputs.levels[at], inputs.codes[:, at]
             if len(codes) == 1:
-                found.append(missing if codes[0] < 0 else columns.get(levels[codes[0]], no_level))
+                found.append(missing if codes[0] < 0 else columns.get(levels[codes[0]], other))
             else:
-                table = [*(columns.get(level, no_level) for level in levels), missing]
+                table = [*(columns.get(level, other) for level in levels), missing]
                 found.append(np.concatenate(table, axis=1).take(codes, axis=1))
         return found
 
@@ -209,15 +209,14 @@ class Encoder:
                 straight.append((at, place[column.source]))
         self._logs_from = np.array([source for _, source, _ in logs], dtype=int)
         self._floors = np.array([[floor] for _, _, floor in logs]).reshape(-1, 1)
-        self._coded = [
-            (
-                self.texts.index(name),
-                {level: row for (_, level), row in zip(columns, _units(len(columns)), strict=True)},
-                np.zeros((len(columns), 1)),
-                np.full((len(columns), 1), np.nan),
-            )
-            for name, columns in coded.items()
-        ]
+        self._coded = []
+        for name, columns in coded.items():
+            none, missing = np.zeros((len(columns), 1)), np.full((len(columns), 1), np.nan)
+            listed = plan.listed_levels.get(name)
+            rows = dict.fromkeys(listed or (), none)
+            rows |= dict(zip((level for _, level in columns), _units(len(columns)), strict=True))
+            other = none if listed is None else missing
+            self._coded.append((self.texts.index(name), rows, other, missing))
         self._therapy_levels = [(plan.columns[at].source, plan.columns[at].level) for at in therapy]
         # Where each column stands among the parts that ``matrix`` puts one below the other.
         order = dict(straight)

@@ -46,12 +46,15 @@ def build_matrix(values: Values, plan: FeaturePlan) -> np.ndarray:
     Returns
     -------
     ndarray of float64, shape (n, len(plan.columns))
-        NaN where a value, or any input of a score, is missing.
+        NaN where a value, or any input of a score, is missing, and where a level is unlisted.
     """
     sources = dict(values) | score_values(values, plan)
     if plan.facts is not None and plan.therapy is not None:
         names = plan.facts.names(values[plan.therapy])
         sources |= {source: plan.facts.values(names, source) for source in THERAPY_SOURCES}
+    for name, listed in plan.listed_levels.items():
+        is_listed = np.isin(sources[name].astype(str), list(listed))
+        sources[name] = np.where(is_listed, sources[name], np.array(None, dtype=object))
     n = len(next(iter(sources.values())))
     matrix = np.empty((n, len(plan.columns)))
     for j, column in enumerate(plan.columns):

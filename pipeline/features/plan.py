@@ -98,6 +98,19 @@ class FeaturePlan(BaseModel):
         return np.array(own, dtype=bool)
 
     @property
+    def listed_levels(self) -> dict[str, frozenset[str]]:
+        """Levels of each categorical variable; another level tells nothing, and is missing.
+
+        Not of therapy and disease, by which published rates are found: what is not known of
+        them has rules of its own.
+        """
+        return {
+            v.name: frozenset(v.levels)
+            for v in self.variables
+            if v.kind == "categorical" and v.levels and v.name not in (self.therapy, self.disease)
+        }
+
+    @property
     def therapy_columns(self) -> list[int]:
         """Positions of the columns that the table of therapies fills."""
         if self.facts is None or self.therapy is None:

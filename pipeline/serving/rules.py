@@ -41,10 +41,12 @@ class Rules:
         self._calm_high = np.minimum(self._high, self._seen_high)[:, None]
         self._binary, self._variables = np.flatnonzero(binary), variables
         self._levels_seen = [
-            (at, name, frozenset(levels))
+            (at, frozenset(levels))
             for at, name in enumerate(encoder.texts)
             if (levels := artifact.dictionary[name].levels) and name != artifact.plan.therapy
         ]
+        listed = artifact.plan.listed_levels
+        self._missing_if_strange = {at for at, name in enumerate(encoder.texts) if name in listed}
         heads = artifact.model.heads
         self._unfitted = [f"{h.outcome}: {h.why_not_fitted}" for h in heads if h.why_not_fitted]
         self._own = np.arange(len(heads))
@@ -55,7 +57,12 @@ class Rules:
     def judge(self, inputs: Inputs, arms: Arms, risks: Risks, verdict: Verdict) -> None:
         """Say of each patient why there is no risk, or what to beware of."""
         V = inputs.numbers.T
-        count = self._counted @ np.concatenate([V == V, inputs.codes.T >= 0])
+        strange = self._strange(inputs)
+        texts = inputs.codes.T >= 0
+        for at, which in strange:
+            if at in self._missing_if_strange:
+                texts[at] &= ~which
+        count = self._counted @ np.concatenate([V == V, texts])
         short = count < self._least
         too_little = short.any()
         # Without predictors and prior the model would still give its base rate to an empty record.
@@ -65,7 +72,7 @@ class Rules:
         self._values(V, verdict)
         if too_little:
             self._too_little_known(short, count, verdict)
-        self._levels(inputs, verdict)
+        self._levels(strange, verdict)
         self._model(risks, verdict)
 
     def _prior(self, arms: Arms, verdict: Verdict) -> None:
@@ -150,14 +157,21 @@ class Rules:
                 "the model puts expected values in their place",
             )
 
-    def _levels(self, inputs: Inputs, verdict: Verdict) -> None:
-        for at, name, expected in self._levels_seen:
-            strange = [
-                code for code, level in enumerate(inputs.levels[at]) if level not in expected
-            ]
-            if strange:
-                which = np.isin(inputs.codes[:, at], strange)
-                verdict.warn_where(which, f"'{name}' holds a level that training did not see")
+    def _strange(self, inputs: Inputs) -> list[tuple[int, np.ndarray]]:
+        """Text variables with levels that training did not see, and in which patients."""
+        found = []
+        for at, expected in self._levels_seen:
+            codes = [code for code, level in enumerate(inputs.levels[at]) if level not in expected]
+            if codes:
+                found.append((at, np.isin(inputs.codes[:, at], codes)))
+        return found
+
+    def _levels(self, strange: list[tuple[int, np.ndarray]], verdict: Verdict) -> None:
+        for at, which in strange:
+            sentence = f"'{self._encoder.texts[at]}' holds a level that training did not see"
+            if at in self._missing_if_strange:
+                sentence += ": it is taken as missing"
+            verdict.warn_where(which, sentence)
 
     def _model(self, risks: Risks, verdict: Verdict) -> None:
         for sentence in self._unfitted:

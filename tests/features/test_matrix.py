@@ -192,7 +192,11 @@ def test_without_therapies_there_is_no_prior(patients, plan):
     )
     log_odds, _ = prior_log_odds(values_of(patients, plain), plain)
     assert np.isnan(log_odds).all()
-    np.testing.assert_array_equal(matrix_of(patients, plain), matrix_of(patients, plan)[:, :6])
+    found, with_prior = matrix_of(patients, plain), matrix_of(patients, plan)[:, :6]
+    np.testing.assert_array_equal(found[:3], with_prior[:3])
+    # A disease that finds no rate is a level like another: one that is not listed is missing.
+    assert np.isnan(found[3, 3:5]).all()
+    assert (with_prior[3, 3:5] == 0).all()
 
 
 def test_text_among_numbers_is_an_error_and_not_a_guess(patients, plan):

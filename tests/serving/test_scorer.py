@@ -2,6 +2,7 @@
 
 import json
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,8 @@ from pandas.testing import assert_frame_equal
 
 import pipeline
 from pipeline.errors import InputError
+from pipeline.model.artifact import read_artifact
+from pipeline.serving.scorer import Scorer
 
 BRANDS = {
     "axicabtagene ciloleucel": " YESCARTA ",
@@ -290,8 +293,40 @@ def test_infinity_abstains_without_a_warning(scorer, cohort, value):
 def test_a_level_that_training_did_not_see_is_noted(scorer, cohort):
     scored = scorer.predict(cohort.head(2).assign(sex="zzz"))
     assert (scored["status"] == "ok").all()
-    assert "'sex' holds a level that training did not see" in notes(scored)
+    assert "'sex' holds a level that training did not see: it is taken as missing" in notes(scored)
     assert "zzz" not in notes(scored)
+
+
+@pytest.mark.parametrize("rows", [1, 2, 40])
+def test_a_level_that_training_did_not_see_tells_as_much_as_none(scorer, cohort, rows):
+    # It must neither move a risk nor narrow its interval: nothing was learned of it.
+    texts = [
+        v.name
+        for v in scorer.artifact.dictionary
+        if v.kind == "categorical" and v.name not in ("therapy", "disease")
+    ]
+    assert texts
+    some = cohort.head(rows).drop(columns=texts)
+    risks = [f"risk_{o}{limit}" for o in ("any", "ge2") for limit in ("", "_low", "_high")]
+    strange, absent = (
+        scorer.predict(some.assign(**dict.fromkeys(texts, level))) for level in ("banana", None)
+    )
+    pd.testing.assert_frame_equal(strange[[*risks, "reasons"]], absent[[*risks, "reasons"]])
+
+
+def test_a_level_that_training_did_not_see_is_no_known_predictor(small_run, cohort):
+    artifact = read_artifact(small_run.folder / "train" / "model")
+    name = next(
+        v.name
+        for v in artifact.dictionary
+        if v.kind == "categorical" and v.name not in ("therapy", "disease")
+    )
+    scoring = artifact.facts["scoring"] | {"leading": ["ldh", name], "minimum_present": 2}
+    scorer = Scorer(replace(artifact, facts=artifact.facts | {"scoring": scoring}))
+    known = {"therapy": cohort["therapy"].iloc[0], "ldh": 300.0}
+    level = next(v.levels for v in artifact.dictionary if v.name == name)[0]
+    values = [known, known | {name: "banana"}, known | {name: level}]
+    assert [a["status"] for a in scorer.score(values)] == ["abstain", "abstain", "ok"]
 
 
 def test_there_is_a_risk_exactly_where_the_status_is_ok(scorer, cohort):
