@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from pipeline.errors import InputError
+from pipeline.errors import InputError, did_you_mean
 from pipeline.ingest.files import read_frame
 from pipeline.serving.scorer import load
 
 
 def score_file(model: str, source: Path, target: Path) -> str:
-    """Score a file, write the risks, and return a sentence on what was done.
+    """Score a file, write the risks, and say what was done and which columns were not read.
 
     Parameters
     ----------
@@ -60,7 +61,18 @@ def score_file(model: str, source: Path, target: Path) -> str:
     _write_whole(risks, target)
     abstained = int((risks["status"] == "abstain").sum())
     scored = "1 patient" if len(risks) == 1 else f"{len(risks):,} patients"
-    return f"{scored} scored, {abstained:,} of them without a risk: {target}"
+    said = f"{scored} scored, {abstained:,} of them without a risk: {target}"
+    return "\n".join([said, *_unread(frame, {*scorer.inputs, identifier}, scorer.inputs)])
+
+
+def _unread(frame: pd.DataFrame, read: set[str | None], inputs: Iterable[str]) -> list[str]:
+    """Name the columns that no risk rests on, first those whose names may be mistaken."""
+    absent = [name for name in inputs if name not in frame]
+    names = [str(name) for name in frame.columns if name not in read]
+    hints = {name: did_you_mean(name, absent) for name in names}
+    mistaken = [f"Not read: column '{name}'{hint}" for name, hint in hints.items() if hint]
+    others = [f"'{name}'" for name, hint in hints.items() if not hint]
+    return mistaken + ([f"Not read: {', '.join(others)}"] if others else [])
 
 
 def _check_target(target: Path, source: Path) -> None:

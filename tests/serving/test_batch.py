@@ -52,6 +52,16 @@ def test_identifiers_that_look_like_numbers_keep_their_zeros(model, cohort, tmp_
     assert list(pd.read_csv(target, dtype=str)["patient_id"]) == ["007", "010"]
 
 
+def test_a_column_that_is_not_read_is_named_with_the_name_it_may_stand_for(model, cohort, tmp_path):
+    file, target = tmp_path / "patients.csv", tmp_path / "risks.csv"
+    columns = ["patient_id", "therapy", "disease", "ldh", "crp"]
+    cohort[columns].rename(columns={"ldh": "LDH"}).assign(zzz=1).to_csv(file, index=False)
+    _, *unread = score_file(str(model), file, target).splitlines()
+    assert unread == ["Not read: column 'LDH'; did you mean 'ldh'?", "Not read: 'zzz'"]
+    cohort[columns].to_csv(file, index=False)
+    assert len(score_file(str(model), file, target).splitlines()) == 1
+
+
 def test_no_column_of_the_model_is_refused(model, tmp_path):
     file = tmp_path / "other.csv"
     file.write_text("a,b\n1,2\n")

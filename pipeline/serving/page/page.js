@@ -69,7 +69,7 @@ function build() {
     if (byRole.get(role).length) form.append(group(title, byRole.get(role), false));
   }
   form.addEventListener("input", changed);
-  form.addEventListener("reset", () => { first = null; setTimeout(() => { changed(); }, 0); });
+  form.addEventListener("reset", () => { first = null; chosen = {}; setTimeout(() => { changed(); }, 0); });
   form.addEventListener("submit", (event) => event.preventDefault());
 }
 
@@ -114,7 +114,7 @@ function therapies(id) {
 }
 
 // Switching the unit keeps what was measured: the number follows.
-const chosen = {};
+let chosen = {};
 function convert(v, select) {
   const input = $(`v-${v.name}`), value = parse(input.value);
   const from = v.units.find((u) => u.unit === (chosen[v.name] ?? v.units[0].unit));
@@ -123,7 +123,10 @@ function convert(v, select) {
   if (Number.isFinite(value)) input.value = +(((value * from.factor + from.offset) - to.offset) / to.factor).toPrecision(6);
   changed();
 }
-const parse = (text) => (text.trim() === "" ? NaN : Number(text.trim().replace(",", ".")));
+const DECIMAL = /^[+-]?(\d+([.,]\d*)?|[.,]\d+)(e[+-]?\d+)?$/i;
+// 1,200 is 1200 to one reader and 1.2 to another.
+const ambiguous = (text) => /,\d{3}$/.test(text.trim());
+const parse = (text) => (DECIMAL.test(text.trim()) && !ambiguous(text) ? Number(text.trim().replace(",", ".")) : NaN);
 
 function check(v) {
   const input = $(`v-${v.name}`), hint = $(`h-${v.name}`);
@@ -133,7 +136,10 @@ function check(v) {
   let said = "", wrong = false, found;
   if (text !== "") {
     const value = parse(text), canonical = value * unit.factor + unit.offset;
-    if (!Number.isFinite(value)) { said = "Not a number."; wrong = true; }
+    if (!Number.isFinite(value)) {
+      said = ambiguous(text) ? "Thousands or decimals? Write 1200 or 1.2, not 1,200." : "Not a number.";
+      wrong = true;
+    }
     else if (v.range && (canonical < v.range[0] || canonical > v.range[1])) { said = `Outside ${limits(v.range)}: is the unit right?`; wrong = true; }
     else {
       if (v.seen && (canonical < v.seen[0] || canonical > v.seen[1])) said = `Beyond what training saw (${limits(v.seen)}).`;
@@ -175,6 +181,12 @@ function changed() {
   clearTimeout(timer);
   const values = collect();
   showRate(values);
+  const unread = model.dictionary.filter((v) => !(v.name in values) && $(`v-${v.name}`).getAttribute("aria-invalid") === "true");
+  if (unread.length) {
+    asked += 1; // an answer still on its way was for other values
+    idle(`No risk while a value cannot be read: correct it, or leave it blank (${unread.map((v) => v.label).join(", ")}).`, true);
+    return;
+  }
   timer = setTimeout(() => ask(values), 200);
 }
 

@@ -1,5 +1,6 @@
 """The page in Chromium: from the example to a risk, what-if, units, keyboard, phone, axe."""
 
+import json
 import re
 import shutil
 
@@ -111,11 +112,61 @@ def test_ranges_are_checked_as_one_types(open_page):
     page.wait_for_selector("#status.no")
     assert "No risk for this patient" in page.inner_text("#status")
     assert "C-reactive protein is outside 0 to 700 mg/L" in page.inner_text("#status")
-    page.fill("#v-crp", "text")
-    assert page.inner_text("#h-crp") == "Not a number."
     page.fill("#v-crp", "12")
     page.wait_for_selector("#answer:not([hidden])")
     assert page.inner_text("#h-crp") == ""
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("text", "Not a number."),
+        ("1 200", "Not a number."),
+        ("0x20", "Not a number."),
+        ("1,200", "Thousands or decimals? Write 1200 or 1.2, not 1,200."),
+        ("1,200.5", "Not a number."),
+    ],
+)
+def test_no_risk_is_shown_while_a_value_cannot_be_read(open_page, written, said):
+    page = open_page()
+    page.click("#example")
+    shown(page)
+    sent = []
+    page.on("request", lambda request: sent.append(request.post_data))
+    page.fill("#v-ferritin", written)
+    settle(page)
+    assert page.inner_text("#h-ferritin") == said
+    assert page.locator("#answer").is_hidden()
+    assert "No risk while a value cannot be read" in page.inner_text("#status")
+    assert "Ferritin" in page.inner_text("#status")
+    assert sent == []
+    page.fill("#v-ferritin", "1200")
+    page.wait_for_selector("#answer:not([hidden])")
+    assert json.loads(sent[0])["values"]["ferritin"] == 1200
+
+
+def test_a_decimal_comma_is_read(open_page):
+    page = open_page()
+    page.click("#example")
+    shown(page)
+    with page.expect_request("**/v1/risk") as sent:
+        page.fill("#v-crp", "3,5")
+    assert sent.value.post_data_json["values"]["crp"] == 3.5
+
+
+def test_after_clear_the_unit_that_is_sent_is_the_one_that_is_shown(open_page):
+    page = open_page()
+    page.click("#example")
+    shown(page)
+    page.select_option('[data-unit="crp"]', "mg/dL")
+    settle(page)
+    page.click("button[type=reset]")
+    settle(page)
+    assert page.input_value('[data-unit="crp"]') == "mg/L"
+    with page.expect_request("**/v1/risk") as sent:
+        page.fill("#v-crp", "35")
+    # Without a unit it is the dictionary's, mg/L.
+    assert sent.value.post_data_json["values"] == {"crp": 35}
 
 
 def test_the_therapys_published_rate_is_told_when_it_is_picked(open_page):
