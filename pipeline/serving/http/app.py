@@ -90,14 +90,15 @@ def create_app(
     _clinical_routes(app, holder, settings, metrics)
     _operator_routes(app, holder, metrics)
     _page_routes(app)
+    app.add_middleware(Guard, settings=settings, tokens=tokens, metrics=metrics)
     if settings.cors_origins:
+        # Outermost: a browser asks first without a token, and must be able to read a refusal.
         app.add_middleware(
             CORSMiddleware,
             allow_origins=settings.cors_origins,
             allow_methods=["GET", "POST"],
             allow_headers=["authorization", "content-type"],
         )
-    app.add_middleware(Guard, settings=settings, tokens=tokens, metrics=metrics)
     return app
 
 

@@ -181,6 +181,30 @@ def test_other_origins_may_ask_only_where_the_config_names_them(service):
     assert opened.headers["access-control-allow-origin"] == "https://ward.example"
 
 
+def test_a_browser_of_an_allowed_origin_may_ask_with_a_token(service):
+    """By the Fetch standard a preflight carries no credentials, and must be answered with ok."""
+    client = service(tokens=("s3cret",), cors_origins=["https://ward.example"])
+    origin = {"origin": "https://ward.example"}
+    preflight = client.options(
+        "/v1/risk",
+        headers=origin
+        | {
+            "access-control-request-method": "POST",
+            "access-control-request-headers": "authorization,content-type",
+        },
+    )
+    assert preflight.status_code == 200
+    assert "authorization" in preflight.headers["access-control-allow-headers"].lower()
+    asked = {"json": {"values": {}}}
+    refused = client.post("/v1/risk", headers=origin, **asked)
+    assert refused.status_code == 401
+    assert refused.headers["access-control-allow-origin"] == "https://ward.example"
+    token = {"authorization": "Bearer s3cret"}
+    assert client.post("/v1/risk", headers=origin | token, **asked).status_code == 200
+    stranger = client.post("/v1/risk", headers={"origin": "https://elsewhere"} | token, **asked)
+    assert "access-control-allow-origin" not in stranger.headers
+
+
 def test_every_answer_says_how_a_browser_must_treat_it(client):
     for path in ("/", "/v1/model", "/nowhere"):
         headers = client.get(path).headers
