@@ -63,6 +63,8 @@ class Arm:
         As ``features.matrix.arm_names`` writes it.
     published, sd : ndarray, shape (outcomes,)
         Prior log-odds and their standard deviation; NaN where there is none.
+    evidence : tuple of str or None
+        Of each prior, ``published`` or ``assumed``, as ``features.therapy.Rate`` has it.
     columns : ndarray, shape (therapy columns, 1)
         Those of ``FeaturePlan.therapy_columns``.
     """
@@ -72,6 +74,7 @@ class Arm:
     name: str
     published: np.ndarray
     sd: np.ndarray
+    evidence: tuple[str | None, ...]
     columns: np.ndarray
 
 
@@ -233,18 +236,19 @@ class Encoder:
         name = facts.aliases.get(therapy.strip().casefold()) if therapy is not None else None
         published = np.full(len(plan.grades), np.nan)
         sd = np.full(len(plan.grades), np.nan)
+        evidence: list[str | None] = [None] * len(plan.grades)
         columns = np.full((len(self._therapy_levels), 1), np.nan)
         if name is not None:
             for k, grade in enumerate(plan.grades):
                 rate = facts.rate(name, disease, grade) if grade is not None else None
                 if rate is not None:
-                    published[k], sd[k] = rate.log_odds, rate.sd
+                    published[k], sd[k], evidence[k] = rate.log_odds, rate.sd, rate.evidence
             own = {"therapy": name} | {
                 f"therapy_{key}": value for key, value in facts.attributes[name].items()
             }
             columns = np.array([[float(own[s] == level)] for s, level in self._therapy_levels])
         arm = str(name) if plan.disease is None else f"{name} in {disease}"
-        return Arm(therapy is not None, name, arm, published, sd, columns)
+        return Arm(therapy is not None, name, arm, published, sd, tuple(evidence), columns)
 
 
 def _units(n: int) -> list[np.ndarray]:

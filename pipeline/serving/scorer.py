@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline.errors import InputError
-from pipeline.features.encoder import Arms, Encoder, Inputs
+from pipeline.features.encoder import Arm, Arms, Encoder, Inputs
 from pipeline.model.artifact import Artifact, read_artifact
 from pipeline.model.risk_model import Risks
 from pipeline.serving.compiled import Compiled
@@ -76,9 +76,11 @@ class Scorer:
         list of dict
             Per patient: ``status`` (``ok`` or ``abstain``), ``because`` (why there is no
             risk), ``warnings``, ``therapy`` (canonical name or None), ``risks`` (outcome to
-            ``risk``, ``low``, ``high`` and ``prior``; None where unknown) and, if asked for
-            and there is a risk, ``reasons`` (outcome to ``base``, ``contributions`` on the
-            log-odds by source, and ``from``, the outcome whose head gave the risk).
+            ``risk``, ``low``, ``high`` and ``prior``; None where unknown; and ``evidence``,
+            which says of the prior whether it is a ``published`` rate, an ``assumed`` one or
+            the training cohort's ``base`` rate) and, if asked for and there is a risk,
+            ``reasons`` (outcome to ``base``, ``contributions`` on the log-odds by source, and
+            ``from``, the outcome whose head gave the risk).
 
         Raises
         ------
@@ -103,8 +105,10 @@ class Scorer:
                 "warnings": warnings,
                 "therapy": arm.therapy if arm else None,
                 "risks": {
-                    outcome: dict(zip(names, four, strict=True))
-                    for outcome, four in zip(outcomes, found, strict=True)
+                    outcome: dict(zip(names, four, strict=True)) | {"evidence": evidence}
+                    for outcome, four, evidence in zip(
+                        outcomes, found, self._evidence(arm), strict=True
+                    )
                 },
             }
             if because or math.isnan(sum(map(sum, found))):
@@ -213,6 +217,14 @@ class Scorer:
     ) -> tuple[Risks, np.ndarray, np.ndarray]:
         return self._model.predict(self._encoder.matrix(inputs, arms), arms, reasons)
 
+    def _evidence(self, arm: Arm | None) -> list[str | None]:
+        """What each outcome's prior rests on."""
+        of_rates = arm.evidence if arm else [None] * len(self._outcomes)
+        return [
+            evidence if head.prior.kind == "published" else "base"
+            for head, evidence in zip(self.artifact.model.heads, of_rates, strict=True)
+        ]
+
     def _reasons(
         self, risks: Risks, base: np.ndarray, parts: np.ndarray, row: int
     ) -> dict[str, Any]:
@@ -269,10 +281,10 @@ def _is_plain(cell: object, text: bool) -> bool:
     return kind in (float, bool, type(None)) or (kind is int and abs(cell) < 2**53)  # type: ignore[arg-type]
 
 
-def _withhold(found: dict[str, float | None], abstains: bool) -> None:
+def _withhold(found: dict[str, Any], abstains: bool) -> None:
     for name, value in found.items():
         # The prior is told even where the model abstains: it is of the therapy, not of the patient.
-        if value != value or (abstains and name != "prior"):
+        if value != value or (abstains and name not in ("prior", "evidence")):
             found[name] = None
 
 

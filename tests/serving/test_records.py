@@ -66,7 +66,9 @@ def test_a_value_in_another_unit_is_the_same_value(scorer, record, name, canonic
     stated = scorer.score([record | {name: {"value": value, "unit": unit}}])[0]
     assert plain["status"] == stated["status"] == "ok"
     for outcome, found in plain["risks"].items():
-        assert stated["risks"][outcome] == pytest.approx(found, rel=1e-9)
+        numbers = {name: found[name] for name in ("risk", "low", "high", "prior")}
+        told = {name: stated["risks"][outcome][name] for name in numbers}
+        assert told == pytest.approx(numbers, rel=1e-9)
 
 
 def test_units_of_the_dictionary_are_carried_in_the_artifact(scorer):
@@ -192,3 +194,14 @@ def test_scoring_imports_nothing_of_training(model, environment):
     assert imported & {"numpy", "pandas"}
     for heavy in ("sklearn", "shap", "matplotlib", "mlflow", "lightgbm", "scipy", "glum", "pint"):
         assert heavy not in imported, heavy
+
+
+def test_the_evidence_of_each_prior_is_told(scorer):
+    """Of a published therapy, grade 2 is interpolated; of an assumed one, nothing is published."""
+    known, recalled, unknown = scorer.score(
+        [{"therapy": "axi-cel"}, {"therapy": "glofitamab"}, {"therapy": "no such therapy"}],
+        reasons=False,
+    )
+    assert [r["evidence"] for r in known["risks"].values()] == ["published", "assumed"]
+    assert [r["evidence"] for r in recalled["risks"].values()] == ["assumed", "assumed"]
+    assert [r["evidence"] for r in unknown["risks"].values()] == [None, None]

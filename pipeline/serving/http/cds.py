@@ -77,15 +77,15 @@ def card(
         risk = answer["risks"][primary]
         summary = (
             f"{labels.get(primary, primary)}: risk {risk['risk']:.0%} ({level:.0%} interval "
-            f"{risk['low']:.0%} to {risk['high']:.0%}), published {risk['prior']:.0%}"
+            f"{risk['low']:.0%} to {risk['high']:.0%}), {risk['evidence']} rate {risk['prior']:.0%}"
         )
         lines += [
-            f"| Outcome | Risk | {level:.0%} interval | Published rate |",
+            f"| Outcome | Risk | {level:.0%} interval | Therapy alone |",
             "|---|---|---|---|",
         ]
         lines += [
             f"| {labels.get(name, name)} | {r['risk']:.1%} | {r['low']:.1%} to {r['high']:.1%} "
-            f"| {r['prior']:.1%} |"
+            f"| {r['prior']:.1%}, {r['evidence']} rate |"
             for name, r in answer["risks"].items()
         ]
     else:

@@ -69,7 +69,11 @@ class Risk(BaseModel):
     risk: float | None = Field(description="Null where the status is abstain.")
     low: float | None = Field(description="Interval of the risk, not of the outcome.")
     high: float | None
-    prior: float | None = Field(description="By the therapy's published rate alone.")
+    prior: float | None = Field(description="By the therapy's rate alone.")
+    evidence: str | None = Field(
+        description="What the prior is: a published rate, an assumed one (no confirmed study, or "
+        "interpolated between grades), or the training cohort's base rate."
+    )
 
 
 class Answer(BaseModel):

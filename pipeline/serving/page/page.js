@@ -173,8 +173,8 @@ function showRate(values) {
   line.textContent = "";
   if (!therapy) return;
   const disease = values[model.disease], rates = therapy.rates[disease] ?? therapy.rates.any;
-  const parts = model.outcomes.filter((o) => rates[o.name]).map((o) => `${o.label} ${percent(rates[o.name].rate)}${rates[o.name].evidence === "assumed" ? " (assumed)" : ""}`);
-  line.append(make("b", {}, "Published for this therapy"), therapy.rates[disease] ? ` in ${disease}: ` : ": ", parts.join(", "), ".");
+  const parts = model.outcomes.filter((o) => rates[o.name]).map((o) => `${o.label} ${percent(rates[o.name].rate)}${rates[o.name].evidence === "assumed" ? " (assumed)" : " (published)"}`);
+  line.append(make("b", {}, "Rates of this therapy"), therapy.rates[disease] ? ` in ${disease}: ` : ": ", parts.join(", "), ".");
 }
 
 function changed() {
@@ -254,7 +254,7 @@ function riskBox(o) {
     make("dd", { class: "big" }, percent(risk.risk),
       make("span", { class: "change" }, first !== latest && differences().length ? `${signed(change, 1)} points` : "")),
     make("dd", { class: "scalebox" }, scale(risk), make("span", { class: "between" }, says)),
-    make("dd", { class: "prior" }, `${Math.round(100 * model.interval_level)}% interval; published rate ${percent(risk.prior)}`));
+    make("dd", { class: "prior" }, `${Math.round(100 * model.interval_level)}% interval; ${risk.evidence} rate ${percent(risk.prior)}`));
 }
 
 function scale(risk) {
@@ -341,7 +341,7 @@ function summary() {
   const lines = [`CRS risk before infusion. ${model.warning}`, `Model: ${model.version}. Therapy: ${answer.therapy ?? "-"}. Disease: ${values[model.disease] ?? "not known"}.`];
   for (const o of model.outcomes) {
     const r = answer.risks[o.name];
-    lines.push(`${o.label}: ${percent(r.risk)} (${level}% interval ${percent(r.low)} to ${percent(r.high)}); published rate ${percent(r.prior)}`);
+    lines.push(`${o.label}: ${percent(r.risk)} (${level}% interval ${percent(r.low)} to ${percent(r.high)}); ${r.evidence} rate ${percent(r.prior)}`);
   }
   lines.push(`${outcomeOf(outcome).label}: ${$("words").textContent}`);
   if (answer.warnings.length) lines.push(`To beware of: ${answer.warnings.map(named).join("; ")}.`);

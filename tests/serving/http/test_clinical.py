@@ -1,6 +1,7 @@
 """FHIR R4 and CDS Hooks: what is read, what time does to it, and that answers are valid FHIR."""
 
 import json
+import re
 from copy import deepcopy
 
 import pytest
@@ -83,6 +84,20 @@ def test_a_bundle_gets_the_risks_of_its_values(client, scorer):
     assert "Research use only" in notes(found)
     low = expected["risks"]["ge2"]["low"]
     assert f"{low:.1%}" in found["prediction"][1]["rationale"]
+
+
+def test_a_rate_that_is_assumed_is_not_called_published(client):
+    """The label of axi-cel states CRS of any grade and of grade 3; grade 2 is interpolated."""
+    found = assess(client, *RESOURCES)
+    by_outcome = {p["outcome"]["text"]: p["rationale"] for p in found["prediction"]}
+    assert "by the published rate alone" in by_outcome["CRS of any grade"]
+    assert "by the assumed rate alone" in by_outcome["CRS of grade 2 or higher"]
+    (card,) = client.post("/cds-services/crs-risk", json=hook()).json()["cards"]
+    assert "CRS of grade 2 or higher" in card["summary"]
+    assert "assumed rate" in card["summary"]
+    assert "published" not in card["summary"]
+    for label, evidence in (("any grade", "published"), ("grade 2 or higher", "assumed")):
+        assert re.search(rf"CRS of {label} .*, {evidence} rate \|", card["detail"])
 
 
 def test_the_latest_value_before_infusion_is_taken(client):

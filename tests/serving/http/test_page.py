@@ -68,7 +68,10 @@ def test_an_example_is_one_click_away_and_shows_what_the_service_says(open_page,
     expected = [100 * risk["risk"] for risk in answer["risks"].values()]
     assert risks == pytest.approx(expected, abs=0.51)
     body = page.inner_text("main")
-    assert "published rate" in body
+    told = [f"{risk['evidence']} rate" for risk in answer["risks"].values()]
+    assert told == ["published rate", "assumed rate"]
+    boxes = page.locator("#risks .prior").all_inner_texts()
+    assert [name in box for name, box in zip(told, boxes, strict=True)] == [True, True]
     assert "90% interval" in body
     assert "This patient" in page.inner_text("#bars")
     assert "The average training patient stands at" in page.inner_text("#words")
@@ -172,8 +175,10 @@ def test_after_clear_the_unit_that_is_sent_is_the_one_that_is_shown(open_page):
 def test_the_therapys_published_rate_is_told_when_it_is_picked(open_page):
     page = open_page()
     page.select_option("#v-therapy", "teclistamab")
-    assert "Published for this therapy" in page.inner_text("#rate")
-    assert "CRS of any grade" in page.inner_text("#rate")
+    assert "Rates of this therapy" in page.inner_text("#rate")
+    # Its label states the rate of any grade; that of grade 2 and higher is interpolated.
+    assert re.search(r"CRS of any grade \d+% \(published\)", page.inner_text("#rate"))
+    assert re.search(r"CRS of grade 2 or higher \d+% \(assumed\)", page.inner_text("#rate"))
 
 
 def test_a_summary_can_be_copied(open_page):
@@ -184,7 +189,8 @@ def test_a_summary_can_be_copied(open_page):
     page.get_by_text("Copied.").wait_for()
     text = page.evaluate("navigator.clipboard.readText()")
     assert "Research use only" in text
-    assert "CRS of grade 2 or higher" in text
+    assert re.search(r"CRS of any grade: .*; published rate", text)
+    assert re.search(r"CRS of grade 2 or higher: .*; assumed rate", text)
 
 
 def test_everything_is_reached_by_keyboard(open_page):

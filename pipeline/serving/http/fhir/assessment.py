@@ -40,7 +40,7 @@ def risk_assessment(
                 "outcome": {"text": labels.get(outcome, outcome)},
                 "probabilityDecimal": round(risk["risk"], 6),
                 "rationale": f"{level:.0%} interval of the risk {risk['low']:.1%} to "
-                f"{risk['high']:.1%}; by the therapy's published rate alone {risk['prior']:.1%}",
+                f"{risk['high']:.1%}; by the {risk['evidence']} rate alone {risk['prior']:.1%}",
             }
             for outcome, risk in answer["risks"].items()
         ]
