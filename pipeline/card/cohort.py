@@ -38,8 +38,8 @@ def describe_cohort(
     Returns
     -------
     dict
-        ``patients``; ``groups``: counts per level of the site, treatment and disease
-        variables; ``variables``: per baseline variable ``known``, ``missing``,
+        ``patients``; ``groups``: number of levels, and counts per level, of the site, treatment
+        and disease variables; ``variables``: per baseline variable ``known``, ``missing``,
         ``missing_with_event``, ``missing_without_event`` and, if numeric, ``quartiles``, else
         ``levels``; ``outcome_counts``: per outcome column, patients at each value, all or none.
     """
@@ -56,7 +56,11 @@ def describe_cohort(
     return {
         "patients": len(cohort),
         "groups": {
-            v.name: {"label": v.label, "counts": guard.table(_counts(cohort[v.name]))}
+            v.name: {
+                "label": v.label,
+                "levels": int(cohort[v.name].nunique()),
+                "counts": guard.table(_counts(cohort[v.name])),
+            }
             for v in grouping
         },
         "variables": {v.name: _variable(cohort[v.name], v, event, guard) for v in baseline},

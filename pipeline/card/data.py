@@ -25,7 +25,8 @@ def data_facts(
     groups = cohort["groups"] if cohort else {}
     if not groups and ingest.get("therapies"):
         counts = guard.table(ingest["therapies"])
-        groups = {"therapy": {"label": "Therapy", "counts": counts}}
+        levels = len(ingest["therapies"])
+        groups = {"therapy": {"label": "Therapy", "levels": levels, "counts": counts}}
     findings = [guard.finding(f) for f in audit["findings"]]
     summary = audit["summary"]
     return {
@@ -126,7 +127,7 @@ def _sites(ingest: Mapping[str, Any], groups: Mapping[str, Any]) -> Any:
     if "sites" in ingest:
         return ingest["sites"]
     if "site" in groups:
-        return len(groups["site"]["counts"])
+        return groups["site"]["levels"]
     return unknown("the source names no centre for its patients")
 
 

@@ -256,9 +256,9 @@ def _training_data(facts: Mapping[str, Any], own: Mapping[str, Any]) -> str:
         if isinstance(sites, int)
         else "centres not assessed"
     )
-    therapies = data["groups"].get("therapy", {}).get("counts")
+    therapies = data["groups"].get("therapy", {}).get("levels")
     if therapies:
-        parts.append(f"{len(therapies)} {'therapies' if len(therapies) != 1 else 'therapy'}")
+        parts.append(f"{therapies} {'therapies' if therapies != 1 else 'therapy'}")
     return "; ".join(parts) + "."
 
 

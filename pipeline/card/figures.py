@@ -50,11 +50,11 @@ MEASURES = {
     ),
     "e50": Measure("E50", 4, "median distance from the curve"),
     "e90": Measure("E90", 4, "90th percentile of that distance"),
-    "sensitivity": Measure("Sensitivity", 3, "events that raise an alert"),
-    "specificity": Measure("Specificity", 3, "patients without the event who raise none"),
-    "ppv": Measure("PPV", 3, "alerts that are events"),
-    "npv": Measure("NPV", 3, "patients without an alert who stay free of the event"),
-    "alerts_per_100": Measure("Alerts per 100", 1, "patients above the threshold"),
+    "sensitivity": Measure("Sensitivity", 2, "events that raise an alert"),
+    "specificity": Measure("Specificity", 2, "patients without the event who raise none"),
+    "ppv": Measure("PPV", 2, "alerts that are events"),
+    "npv": Measure("NPV", 2, "patients without an alert who stay free of the event"),
+    "alerts_per_100": Measure("Alerts per 100", 0, "patients above the threshold"),
     "net_benefit_over_therapy_only": Measure(
         "Net benefit over therapy alone", 4, "true alerts per patient, false alerts paid for"
     ),

@@ -6,7 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from pipeline.card.figures import SUPPRESSED
+from pipeline.evaluation.suppression import hidden_sizes, pooled_name
+
+# Levels of binary variables: they name no centre, product or disease.
+_PLAIN = ("yes", "no")
 
 
 @dataclass(frozen=True)
@@ -41,15 +47,21 @@ class Guard:
         return {"status": SUPPRESSED, "because": f"a cell holds fewer than {self.minimum} patients"}
 
     def table(self, counts: Mapping[str, int]) -> dict[str, Any]:
-        """Return counts that add up to a known total, the small ones hidden.
+        """Return counts that add up to a known total, so that no small one can be worked out.
 
-        A single hidden count would follow from the total: the next smallest is hidden too.
+        Small levels stand together under one name, for their own could point to a patient; only
+        yes and no keep theirs. Where together they are still few, or fewer than two counts are
+        hidden, the next smallest are hidden too.
         """
-        small = {name for name, count in counts.items() if 0 < count < self.minimum}
-        shown = [name for name in counts if name not in small and counts[name] > 0]
-        if len(small) == 1 and shown:
-            small.add(min(shown, key=lambda name: counts[name]))
-        return {name: self.hidden() if name in small else n for name, n in counts.items()}
+        pooled: dict[str, int] = {}
+        for name, count in counts.items():
+            small = 0 < count < self.minimum and name not in _PLAIN
+            kept = pooled_name(self.minimum) if small else name
+            pooled[kept] = pooled.get(kept, 0) + count
+        held = [name for name, count in pooled.items() if count > 0]
+        hides = hidden_sizes(np.array([pooled[name] for name in held]), self.minimum)
+        hidden = {name for name, hide in zip(held, hides, strict=True) if hide}
+        return {name: self.hidden() if name in hidden else n for name, n in pooled.items()}
 
     def finding(self, finding: Mapping[str, Any]) -> dict[str, Any]:
         """Return a finding of the audit; its message goes where it would reveal a small count."""

@@ -84,8 +84,9 @@ def _not_left_out(units: Sequence[Mapping[str, Any]]) -> list[str]:
     for reason in dict.fromkeys(unit["reason"] for unit in units):
         own = [unit for unit in units if unit["reason"] == reason]
         named = [f"{u['unit']} ({number(u['n'], 0)} patients)" for u in own if u["n"] is not None]
-        if len(named) < len(own):
-            named.append(f"{len(own) - len(named)} too small to be named")
+        unnamed = sum(u.get("units", 1) for u in own if u["n"] is None)
+        if unnamed:
+            named.append(f"{unnamed} too small to be named")
         sentences.append(f"Not left out, {reason}: {', '.join(named)}.")
     return sentences
 

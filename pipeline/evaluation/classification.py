@@ -85,6 +85,34 @@ def smallest_cell(observed: np.ndarray, risks: np.ndarray, thresholds: np.ndarra
     return np.min(cells, axis=(0, 1))
 
 
+def smallest_revealed(
+    observed: np.ndarray, risks: np.ndarray, thresholds: np.ndarray, minimum: int
+) -> np.ndarray:
+    """Return `smallest_cell`, or what a threshold reveals beside the lower ones, if that is less.
+
+    Of two thresholds that are both shown, the difference counts the patients between them, with
+    and without the event; none at all may be said.
+
+    Parameters
+    ----------
+    observed, risks, thresholds
+        As in `smallest_cell`.
+    minimum : int
+        A threshold whose smallest cell is smaller is not shown, and so reveals nothing beside
+        the next.
+    """
+    smallest = smallest_cell(observed, risks, thresholds)
+    shown: float | None = None
+    for k in np.argsort(thresholds, kind="stable"):
+        if shown is not None:
+            between = (risks >= shown) & (risks < thresholds[k])
+            cells = np.stack([(between & (observed == y)).sum(axis=1) for y in (0, 1)])
+            smallest[k] = min(smallest[k], cells[cells > 0].min(initial=smallest[k]))
+        if smallest[k] >= minimum:
+            shown = thresholds[k]
+    return smallest
+
+
 def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
     part, whole = np.broadcast_arrays(part, whole)
     return np.divide(part, whole, out=np.full(part.shape, np.nan), where=whole > 1e-9)

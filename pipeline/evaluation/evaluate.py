@@ -17,6 +17,7 @@ from pipeline.evaluation.classification import (
     classification_figures,
     count_alerts,
     smallest_cell,
+    smallest_revealed,
 )
 from pipeline.evaluation.definition import definition
 from pipeline.evaluation.grouping import Grouping
@@ -177,7 +178,7 @@ def _evaluate_outcome(
         "thresholds": threshold_table(
             steps,
             drawn["alerts"],
-            smallest_cell(data.observed, data.risks["model"], steps),
+            smallest_revealed(data.observed, data.risks["model"], steps, minimum),
             level,
             minimum,
         ),

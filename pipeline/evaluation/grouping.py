@@ -12,6 +12,7 @@ import pandas as pd
 from pipeline.cohort.dictionary import Dictionary, Variable
 from pipeline.config import Subgroups
 from pipeline.errors import InputError
+from pipeline.evaluation.suppression import pooled_name
 from pipeline.features.plan import THERAPY_SOURCES, FeaturePlan
 
 UNKNOWN = "not recorded"
@@ -154,7 +155,7 @@ def _levels(values: pd.Series, minimum_cell: int) -> tuple[pd.Series, tuple[str,
     members = members.where(members.notna(), UNKNOWN).astype(str)
     counts = members.value_counts()
     rare = [name for name in counts.index[counts < minimum_cell] if name != UNKNOWN]
-    others = f"others (levels of fewer than {minimum_cell} patients)"
+    others = pooled_name(minimum_cell)
     members = members.mask(members.isin(rare), others)
     names = sorted(set(members) - {UNKNOWN, others})
     last = [name for name in (others, UNKNOWN) if (members == name).any()]

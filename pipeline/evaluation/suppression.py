@@ -50,6 +50,11 @@ def unless_small(count: int, minimum: int) -> int | None:
     return count if count == 0 or count >= minimum else None
 
 
+def pooled_name(minimum: int) -> str:
+    """Name together what has fewer than ``minimum`` patients: its own name could point to one."""
+    return f"others (levels of fewer than {minimum} patients)"
+
+
 def in_whole_patients(values: np.ndarray, n: int) -> np.ndarray:
     """Round net benefit, in patients of a cohort of ``n``, to whole patients.
 

@@ -67,14 +67,15 @@ def threshold_table(
     """Return one row per threshold, of figures with intervals.
 
     A row is hidden as a whole where one of the four cells of alert by outcome is small: from
-    the totals and the other figures that cell could be worked out.
+    the totals and the other figures that cell could be worked out. Figures are rounded as along
+    the decision curve, whose thresholds lie between these.
 
     Parameters
     ----------
     thresholds : ndarray, shape (k,)
     figures : dict of ndarray, shape (1 + replicates, k)
     smallest : ndarray of int, shape (k,)
-        Smallest cell at each threshold.
+        Smallest cell at each threshold, and between it and the lower ones shown.
     level : float
     minimum : int
     """
@@ -85,7 +86,7 @@ def threshold_table(
             **{
                 name: dict(hidden)
                 if smallest[k] < minimum
-                else summary(values[:, k], level, "no patient to divide by")
+                else _whole(name, summary(values[:, k], level, "no patient to divide by"))
                 for name, values in figures.items()
             },
         }
@@ -116,16 +117,18 @@ def classification_bands(
     bands: dict[str, dict[str, list[float | None]]] = {}
     for name, values in figures.items():
         points = [
-            summary(values[:, k], level) if cell >= minimum else nothing
+            _whole(name, summary(values[:, k], level)) if cell >= minimum else nothing
             for k, cell in enumerate(smallest)
         ]
-        digits = 0 if name == "alerts_per_100" else 2
-        bands[name] = {end: [_rounded(point[end], digits) for point in points] for end in nothing}
+        bands[name] = {end: [point[end] for point in points] for end in nothing}
     return bands
 
 
-def _rounded(value: float | None, digits: int) -> float | None:
-    return None if value is None else round(value, digits)
+def _whole(name: str, figure: dict[str, Any]) -> dict[str, Any]:
+    """Round a share to whole per cent, and alerts to whole patients in 100."""
+    digits = 0 if name == "alerts_per_100" else 2
+    ends = ("estimate", "low", "high")
+    return figure | {e: None if figure[e] is None else round(figure[e], digits) for e in ends}
 
 
 def band(values: np.ndarray, level: float) -> dict[str, list[float]]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from pipeline.config import Evaluation, Transport
 from pipeline.evaluation.left_out import Periods, Units, find_periods, find_units
 from pipeline.evaluation.procedure import Procedure
 from pipeline.evaluation.resampling import Split, fit_splits
-from pipeline.evaluation.suppression import hidden_groups, hidden_sizes
+from pipeline.evaluation.suppression import hidden_groups, hidden_sizes, pooled_name
 from pipeline.evaluation.unit_figures import (
     SCALES,
     Measured,
@@ -69,7 +70,8 @@ def judge_transport(
         ``definition`` and ``sites``, ``therapies``, ``temporal``. Each holds either a
         ``reason`` why it was not done, or ``outcomes``.
 
-        For sites and therapies ``not_left_out``, each with ``unit``, ``n`` and ``reason``, and per
+        For sites and therapies ``not_left_out``, each with ``unit``, ``n`` and ``reason`` (those
+        of few patients together, with how many ``units`` they are), and per
         outcome: ``units``, each with ``unit``, ``n``, ``events``
         and ``figures`` (or a ``reason``), and ``differences`` of log-loss from
         ``therapy_only``; ``summary``, a random-effects summary of each figure, and
@@ -181,12 +183,24 @@ class Judge:
         sizes = zip(units.others.items(), n[len(units.names) :], hide_n[len(units.names) :],
                     strict=False)  # fmt: skip
         return {
-            "not_left_out": [
-                {"unit": name, "n": None if hide else int(count), "reason": reason}
-                for (name, reason), count, hide in sizes
-            ],
+            "not_left_out": self._named(sizes),
             "outcomes": outcomes,
         }
+
+    def _named(self, sizes: Iterable[tuple[tuple[str, str], int, bool]]) -> list[dict[str, Any]]:
+        """Units that train every model; those of few patients together, without their names."""
+        minimum, few = self.evaluation.minimum_cell, Counter[str]()
+        found: list[dict[str, Any]] = []
+        for (name, reason), count, hide in sizes:
+            if count < minimum:
+                few[reason] += 1
+            else:
+                found.append({"unit": name, "n": None if hide else int(count), "reason": reason})
+        pooled = pooled_name(minimum)
+        return found + [
+            {"unit": pooled, "n": None, "units": units, "reason": reason}
+            for reason, units in few.items()
+        ]
 
     def temporal(self, periods: Periods, risks: Risks) -> dict[str, Any]:
         """Judge the later patients."""

@@ -6,6 +6,7 @@ from pipeline.evaluation.classification import (
     classification_figures,
     count_alerts,
     smallest_cell,
+    smallest_revealed,
 )
 
 
@@ -60,3 +61,17 @@ def test_smallest_cell_over_repeats():
     other = np.where(np.arange(50) < 3, 0.8, 0.2)  # 3 events called, no other
     assert smallest_cell(observed, np.stack([risk]), np.array([0.5]))[0] == 10
     assert smallest_cell(observed, np.stack([risk, other]), np.array([0.5]))[0] == 0
+
+
+def test_thresholds_that_tell_few_patients_apart_are_not_both_shown():
+    """Between 0.20 and 0.21 lie 3 patients with the event; between 0.21 and 0.40, 25 and 30."""
+    risk = np.repeat([0.1, 0.205, 0.3, 0.5], [100, 3, 55, 100])
+    observed = np.concatenate(
+        [np.arange(100) < 20, np.ones(3), np.arange(55) < 25, np.arange(100) < 60]
+    ).astype(float)
+    steps = np.array([0.40, 0.20, 0.21])
+    assert smallest_cell(observed, risk[None, :], steps).min() == 20
+    found = smallest_revealed(observed, risk[None, :], steps, 10)
+    # 0.21 is not shown, so that 0.40 stands beside 0.20: 28 and 30 patients between them.
+    assert found.tolist() == [28, 20, 3]
+    assert smallest_revealed(observed, risk[None, :], np.array([0.2, 0.2]), 10).tolist() == [20, 20]

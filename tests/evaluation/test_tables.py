@@ -26,6 +26,13 @@ def test_a_threshold_is_shown_from_the_minimum_on():
     assert enough["ppv"]["estimate"] == 0.6
 
 
+def test_figures_at_a_threshold_are_as_coarse_as_along_the_decision_curve():
+    figures = {"ppv": np.full((101, 1), 0.6049), "alerts_per_100": np.full((101, 1), 23.4)}
+    (row,) = threshold_table(np.array([0.2]), figures, np.array([30]), 0.95, 10)
+    assert row["ppv"] == {"estimate": 0.6, "low": 0.6, "high": 0.6}
+    assert row["alerts_per_100"] == {"estimate": 23, "low": 23, "high": 23}
+
+
 def test_the_curve_has_its_band_beside_it():
     values = np.concatenate([[[0.2]], np.linspace(0.1, 0.3, 101)[:, None]])
     (point,) = curve_table(np.array([0.25]), values, 0.9)

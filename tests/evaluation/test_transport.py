@@ -144,6 +144,17 @@ def test_small_units_are_neither_shown_nor_to_be_worked_out():
     assert found["sites"]["outcomes"]["event"]["summary"]["auroc"]["units"] == 4
 
 
+def test_sites_of_few_patients_have_no_name():
+    rng = np.random.default_rng(4)
+    size = [200, 180, 150, 60, 3, 1]
+    sites = np.repeat(NAMES[:6], size)
+    observed = (rng.random(len(sites)) < 0.4).astype(float)
+    found, _ = judge(Toy(patients_of(observed, rng.normal(size=(len(observed), 3)))), sites)
+    (pooled,) = found["sites"]["not_left_out"]
+    assert (pooled["unit"], pooled["n"]) == ("others (levels of fewer than 10 patients)", None)
+    assert pooled["units"] == 2
+
+
 def test_units_with_most_events_are_left_out_and_the_others_train():
     # Every site has 200 patients; A to H have 10, 20, ... 80 events.
     sites = np.repeat(NAMES, 200)
