@@ -71,7 +71,8 @@ class Judged:
 def folds_of(cohort: Cohort, settings: Benchmark) -> np.ndarray:
     """Outer fold of each patient, shape (repeats, n): the same for every procedure."""
     reached = cohort.patients.Y.sum(axis=1).astype(int)
-    return assign_folds(reached, settings.folds, settings.repeats, settings.seed)
+    groups = cohort.patients.groups
+    return assign_folds(reached, settings.folds, settings.repeats, settings.seed, groups)
 
 
 def plan_cells(

@@ -49,7 +49,7 @@ class Cohort:
         plan = FeaturePlan.model_validate_json(
             (run / "features" / "features.json").read_text(encoding="utf-8")
         )
-        patients = Patients.of(cohort, plan, config.outcomes)
+        patients = Patients.of(cohort, plan, config.outcomes, config.evaluation)
         frame = whole_categories(patients, plan)
         return cls(patients, frame, config.model, config.evaluation.therapy_only_sd)
 
@@ -76,6 +76,9 @@ class Cohort:
         patients, found = self.patients, hashlib.sha256()
         for part in (patients.Z, patients.Y, patients.published, patients.published_sd):
             found.update(np.ascontiguousarray(part).tobytes())
+        for units in (patients.persons, patients.groups):
+            if units is not None:
+                found.update(units.tobytes())
         found.update(json.dumps([list(self.frame), list(patients.outcomes)]).encode())
         found.update(pd.util.hash_pandas_object(self.frame).to_numpy().tobytes())
         return found.hexdigest()

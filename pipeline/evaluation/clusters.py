@@ -1,44 +1,13 @@
-"""Rows that belong together: of one patient, or of one site."""
+"""What the bootstrap draws as a whole: sites, or patients with all their rows."""
 
 from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from pipeline.cohort.dictionary import Dictionary
 from pipeline.config import Evaluation
-from pipeline.errors import InputError, did_you_mean
-
-
-def fold_groups(cohort: pd.DataFrame, settings: Evaluation) -> np.ndarray | None:
-    """Return which rows stay in one fold, shape (n,), or None where each may lie anywhere.
-
-    Rows of one patient stay together, and rows that share the value of the config's
-    ``group``: whatever is linked by either.
-
-    Raises
-    ------
-    InputError
-        If the config names a column that the cohort lacks.
-    """
-    keys = [key for key in (settings.patient, settings.group) if key is not None]
-    if not keys:
-        return None
-    codes = [_labels(cohort, key) for key in keys]
-    group = codes[0]
-    for other in codes[1:]:
-        size = int(group.max() + other.max() + 2)
-        places = (group, other + group.max() + 1)
-        links = coo_array((np.ones(len(group)), places), shape=(size, size))
-        group = connected_components(links, directed=False)[1][group]
-    return group
-
-
-def persons(cohort: pd.DataFrame, settings: Evaluation) -> np.ndarray | None:
-    """Return the patient of each row, shape (n,), or None where each row is one."""
-    return None if settings.patient is None else _labels(cohort, settings.patient)
+from pipeline.model.linked_rows import persons
 
 
 def bootstrap_clusters(
@@ -68,7 +37,7 @@ def bootstrap_clusters(
     named = [v.name for v in dictionary if v.role == "site" and v.kind in ("categorical", "text")]
     if not named:
         return own, f"patients are resampled: the cohort names no sites; {rows}"
-    sites = _labels(cohort, named[0])
+    sites = pd.factorize(cohort[named[0]], sort=True, use_na_sentinel=False)[0]
     count = len(np.unique(sites))
     if count < settings.minimum_sites:
         return own, (
@@ -79,14 +48,3 @@ def bootstrap_clusters(
         f"whole sites are resampled ({count}, column '{named[0]}'), so that the intervals cover "
         "differences between sites"
     )
-
-
-def _labels(cohort: pd.DataFrame, column: str) -> np.ndarray:
-    if column not in cohort:
-        raise InputError(
-            f"'{column}' is not in the cohort{did_you_mean(column, map(str, cohort.columns))}",
-            column="evaluation",
-            expected="a column of the cohort under 'patient' and 'group'",
-            mend="correct the name, or leave the key out",
-        )
-    return pd.factorize(cohort[column], sort=True, use_na_sentinel=False)[0]

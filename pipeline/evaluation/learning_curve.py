@@ -23,7 +23,7 @@ from pipeline.evaluation.learning_subsets import (
 )
 from pipeline.evaluation.power_law import FEWEST_SIZES
 from pipeline.evaluation.procedure import Procedure
-from pipeline.evaluation.resampling import fit_splits
+from pipeline.evaluation.resampling import Split, fit_splits
 from pipeline.model.head import too_few
 
 Progress = Callable[[str, int, int], None]
@@ -76,7 +76,9 @@ def judge_learning(
     patients, minimum = procedure.patients, evaluation.minimum_cell
     n = len(patients)
     sizes = training_sizes(folds, procedure.model.minimum_patients, settings.sizes)
-    drawn = nested_subsets(folds, sizes[:-1], settings.subsets, seed) if len(sizes) > 1 else {}
+    drawn: dict[str, Split] = {}
+    if len(sizes) > 1:
+        drawn = nested_subsets(folds, sizes[:-1], settings.subsets, seed, patients.persons)
     fits = fit_splits(
         procedure,
         drawn,

@@ -18,7 +18,11 @@ def training_sizes(folds: np.ndarray, fewest: int, most: int) -> list[int]:
 
 
 def nested_subsets(
-    folds: np.ndarray, sizes: list[int], subsets: int, seed: int
+    folds: np.ndarray,
+    sizes: list[int],
+    subsets: int,
+    seed: int,
+    persons: np.ndarray | None = None,
 ) -> dict[str, Split]:
     """Draw the training patients of every fit, the costly ones first.
 
@@ -30,6 +34,9 @@ def nested_subsets(
     subsets : int
         Draws for each fold.
     seed : int
+    persons : ndarray, shape (n,), optional
+        Who each row is, where some have several: persons are drawn with all their rows, as
+        many as do not exceed the size. Whole sites would make the sizes too coarse.
 
     Returns
     -------
@@ -43,11 +50,24 @@ def nested_subsets(
             for s in range(subsets):
                 rng = np.random.default_rng([seed, r, int(fold), s])
                 order = rng.permutation(train)
+                ends = np.arange(1, len(order) + 1)
+                if persons is not None:
+                    order, ends = _side_by_side(order, persons)
                 for size in sizes:
-                    part = Split(np.sort(order[:size]), test, int(rng.integers(2**31)))
+                    whole = max(1, int((ends <= size).sum()))
+                    rows = np.sort(order[: ends[whole - 1]])
+                    part = Split(rows, test, int(rng.integers(2**31)))
                     found[_fit_name(size, r, int(fold), s)] = part
     by_size = sorted(found, key=lambda name: -len(found[name].train))
     return {name: found[name] for name in by_size}
+
+
+def _side_by_side(order: np.ndarray, persons: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Put each person's rows where the first of them stands, and say where each person ends."""
+    _, first, codes = np.unique(persons[order], return_index=True, return_inverse=True)
+    by_person = np.argsort(first[codes], kind="stable")
+    _, counts = np.unique(first[codes], return_counts=True)
+    return order[by_person], np.cumsum(counts)
 
 
 def _fit_name(size: int, repeat: int, fold: int, subset: int) -> str:
@@ -80,8 +100,8 @@ def training_rows(
 ) -> list[list[np.ndarray]]:
     """Return the training patients of every fit of each size; the last size is whole folds."""
     rows: dict[int, list[np.ndarray]] = {size: [] for size in sizes}
-    for split in drawn.values():
-        rows[len(split.train)].append(split.train)
+    for name, split in drawn.items():
+        rows[int(name.split("_")[0])].append(split.train)
     rows[sizes[-1]] = [np.flatnonzero(row != f) for row in folds for f in np.unique(row)]
     return [rows[size] for size in sizes]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -23,20 +23,26 @@ class Units:
         these, and patients of no known unit last.
     others : dict of str to str
         Units that are not left out, in the order of their places, each with the reason.
+    persons : ndarray, shape (n,), or None
+        Who each row is, where some have several.
     """
 
     names: list[str]
     group: np.ndarray
     others: dict[str, str]
+    persons: np.ndarray | None = None
 
     def splits(self, kind: str, seed: int) -> dict[str, Split]:
-        """Each unit against all other patients, named by its place."""
-        return {
-            f"{kind}_{place}": Split(
-                np.flatnonzero(self.group != place), np.flatnonzero(self.group == place), seed
-            )
-            for place in range(len(self.names))
-        }
+        """Each unit against all other patients, named by its place.
+
+        Rows elsewhere of the unit's patients train nothing: the model would know them.
+        """
+        found = {}
+        for place in range(len(self.names)):
+            own = self.group == place
+            out = own if self.persons is None else _rows_of_same(self.persons, own)
+            found[f"{kind}_{place}"] = Split(np.flatnonzero(~out), np.flatnonzero(own), seed)
+        return found
 
 
 @dataclass(frozen=True)
@@ -46,7 +52,8 @@ class Periods:
     Attributes
     ----------
     group : ndarray of int, shape (n,)
-        0 for the later patients, 1 for the earlier ones, 2 for those of no known year.
+        0 for the later patients, 1 for the earlier ones, 2 for those who take no part: of no
+        known year, or earlier rows of a later patient.
     train_years, test_years : list of int
         First and last year of each.
     """
@@ -59,6 +66,25 @@ class Periods:
         """As `fit_splits` takes it."""
         return Split(np.flatnonzero(self.group == 1), np.flatnonzero(self.group == 0), seed)
 
+    def apart(self, persons: np.ndarray, y: np.ndarray, settings: Transport) -> Periods | str:
+        """Take earlier rows of later patients out, or say why too few would train then.
+
+        Parameters
+        ----------
+        persons : ndarray, shape (n,)
+            Who each row is.
+        y : ndarray of 0 and 1, shape (n,)
+            The primary outcome.
+        settings : Transport
+        """
+        if _too_few_left(self.group == 0, self.group == 1, persons, y, settings.minimum_events):
+            return (
+                "too few patients of earlier years are left to train without those who have rows "
+                "in the last years too (evaluation.patient)"
+            )
+        again = (self.group == 1) & _rows_of_same(persons, self.group == 0)
+        return replace(self, group=np.where(again, 2, self.group))
+
 
 def find_units(
     labels: np.ndarray | None,
@@ -67,6 +93,7 @@ def find_units(
     settings: Transport,
     evaluation: Evaluation,
     kind: str,
+    persons: np.ndarray | None = None,
 ) -> Units | str:
     """Choose the units to leave out, or say why there are none.
 
@@ -85,6 +112,9 @@ def find_units(
     evaluation : Evaluation
     kind : str
         What a unit is, for the reason.
+    persons : ndarray, shape (n,), or None
+        Who each row is. A unit whose patients have nearly all rows elsewhere too is not left
+        out: without them nobody is left to train.
     """
     if labels is None:
         return f"the cohort does not say which {kind} a patient belongs to (transport.{kind})"
@@ -99,6 +129,18 @@ def find_units(
     enough = set(smaller.index[smaller.max(axis=1) >= minimum])
     ranked = sorted(size.index, key=lambda u: (-smaller.loc[u, primary], -size[u], str(u)))
     able = [unit for unit in ranked if unit in enough]
+    of_unit = {unit: (found == unit).to_numpy() for unit in able}
+    shared = {
+        unit
+        for unit, own in of_unit.items()
+        if persons is not None and _too_few_left(own, ~own, persons, Y[:, primary], minimum)
+    }
+    if able and shared.issuperset(able):
+        return (
+            f"too few patients are left to train once those with rows in a {kind} are left out of "
+            "the others (evaluation.patient)"
+        )
+    able = [unit for unit in able if unit not in shared]
     if not able:
         return (
             f"no {kind} has {minimum} patients with and {minimum} without an outcome "
@@ -110,8 +152,11 @@ def find_units(
     group = found.map(place).fillna(len(place)).to_numpy(dtype=int)
     spared = f"as {settings.units} that tell more are (transport.units)"
     few = f"having fewer than {minimum} patients with or without each outcome"
-    reasons = {str(unit): spared if unit in enough else few for unit in rest}
-    return Units([str(unit) for unit in chosen], group, reasons)
+    left = f"as without the rows of its patients elsewhere too few train (fewer than {minimum})"
+    reasons = {
+        str(unit): left if unit in shared else spared if unit in enough else few for unit in rest
+    }
+    return Units([str(unit) for unit in chosen], group, reasons, persons)
 
 
 def find_periods(years: np.ndarray | None, settings: Transport) -> Periods | str:
@@ -128,3 +173,18 @@ def find_periods(years: np.ndarray | None, settings: Transport) -> Periods | str
     group = np.select([years >= unique[first], known], [0, 1], 2)
     before, after = unique[:first], unique[first:]
     return Periods(group, [int(before[0]), int(before[-1])], [int(after[0]), int(after[-1])])
+
+
+def _rows_of_same(persons: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """All rows of the persons of some rows, as masks."""
+    return np.isin(persons, persons[rows])
+
+
+def _too_few_left(
+    tested: np.ndarray, others: np.ndarray, persons: np.ndarray, y: np.ndarray, minimum: int
+) -> bool:
+    """Whether the tested patients' rows among the others leave too few of a class to train."""
+    kept = others & ~_rows_of_same(persons, tested)
+    if kept.sum() == others.sum():
+        return False
+    return bool(min(y[kept].sum(), (1 - y[kept]).sum()) < minimum)

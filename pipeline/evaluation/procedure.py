@@ -81,7 +81,7 @@ class Procedure:
             cohort,
             dictionary,
             plan,
-            Patients.of(cohort, plan, config.outcomes),
+            Patients.of(cohort, plan, config.outcomes, config.evaluation),
             published_scores(cohort, dictionary),
             config.seed,
             config.predictors,
@@ -150,7 +150,6 @@ class Procedure:
 def out_of_fold_table(
     procedure: Procedure,
     patient_id: np.ndarray,
-    groups: np.ndarray | None,
     settings: Evaluation,
     seed: int,
     progress: Callable[[str, int, int], None],
@@ -166,6 +165,7 @@ def out_of_fold_table(
         As ``oof_frame``: a row per outcome, repeat and patient; a column per model.
     """
     reached = procedure.patients.Y.sum(axis=1).astype(int)
+    groups = procedure.patients.groups
     folds = assign_folds(reached, settings.folds, settings.repeats, seed, groups)
     risks = out_of_fold(
         procedure,

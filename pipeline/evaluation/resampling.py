@@ -14,6 +14,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from pipeline.errors import InputError
+from pipeline.model.linked_rows import deal_groups
 
 
 class FitPredict(Protocol):
@@ -81,7 +82,7 @@ def assign_folds(
     rng = np.random.default_rng(seed)
     if codes is None or units == len(labels):
         return np.stack([_deal_rows(labels, folds, rng) for _ in range(repeats)])
-    return np.stack([_deal_groups(labels, codes, folds, rng) for _ in range(repeats)])
+    return np.stack([deal_groups(labels, codes, folds, rng) for _ in range(repeats)])
 
 
 def out_of_fold(
@@ -216,27 +217,3 @@ def _deal_rows(labels: np.ndarray, folds: int, rng: np.random.Generator) -> np.n
     fold = np.empty(len(labels), dtype=int)
     fold[order] = rng.permutation(folds)[np.arange(len(labels)) % folds]
     return fold
-
-
-def _deal_groups(
-    labels: np.ndarray, codes: np.ndarray, folds: int, rng: np.random.Generator
-) -> np.ndarray:
-    """Give each group, large ones first, to the fold that it leaves most even."""
-    counts = np.zeros((int(codes.max()) + 1, int(labels.max()) + 1))
-    np.add.at(counts, (codes, labels), 1)
-    # Shares of each label, so that a rare one counts as much as a common one.
-    shares = counts / counts.sum(axis=0)
-    # Sizes are shaken, or a few unequal sites would give the same folds in every repeat.
-    size = counts.sum(axis=1) * rng.uniform(0.5, 1.5, size=len(counts))
-    held = np.zeros((folds, counts.shape[1]))
-    fold_of_group = np.empty(len(counts), dtype=int)
-    for place, group in enumerate(np.argsort(-size, kind="stable")):
-        if len(counts) - place <= np.sum(held.sum(axis=1) == 0):
-            choices = np.flatnonzero(held.sum(axis=1) == 0)  # no fold may stay empty
-        else:
-            choices = np.arange(folds)
-        # Adding to a fold raises the sum of squares by 2 held * share, up to a constant.
-        chosen = choices[np.argmin(held[choices] @ shares[group])]
-        held[chosen] += shares[group]
-        fold_of_group[group] = chosen
-    return fold_of_group[codes]

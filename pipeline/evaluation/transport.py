@@ -85,9 +85,12 @@ def judge_transport(
     procedure = replace(procedure, decide_by_cohort=False)
     patients = procedure.patients
     first = list(patients.outcomes).index(primary)
-    of_sites = find_units(sites, patients.Y, first, settings, evaluation, "site")
-    of_therapies = find_units(therapies, patients.Y, first, settings, evaluation, "therapy")
+    known = (patients.Y, first, settings, evaluation)
+    of_sites = find_units(sites, *known, "site", patients.persons)
+    of_therapies = find_units(therapies, *known, "therapy", patients.persons)
     periods = find_periods(years, settings)
+    if isinstance(periods, Periods) and patients.persons is not None:
+        periods = periods.apart(patients.persons, patients.Y[:, first], settings)
 
     splits: dict[str, Split] = {}
     unseen: dict[str, Split] = {}
@@ -303,8 +306,9 @@ def definition(settings: Transport, evaluation: Evaluation) -> dict[str, Any]:
     """Return what the figures are, in words."""
     return {
         "procedure": (
-            "the entire procedure is refitted without the unit's patients and judged on them; "
-            "units with fewer patients of either class are not judged, but train the others"
+            "the entire procedure is refitted without the unit's patients, wherever they have "
+            "rows, and judged on them; units with fewer patients of either class are not judged, "
+            "but train the others"
         ),
         "units": (
             f"{settings.units} at most, those with most patients in the smaller class of the "
@@ -327,7 +331,7 @@ def definition(settings: Transport, evaluation: Evaluation) -> dict[str, Any]:
         "differences": "model minus comparator on the same patients; below 0 is better",
         "temporal": (
             f"trained on earlier years, judged on the last ones that hold at least "
-            f"{settings.latest_share:.0%} of the patients"
+            f"{settings.latest_share:.0%} of the patients; their patients train nothing"
         ),
         "suppression": f"counts under {evaluation.minimum_cell}, and what would reveal them, "
         "are not given",

@@ -36,6 +36,8 @@ class Cases:
     Y : ndarray of 0/1, shape (n, outcomes)
     offset : ndarray, shape (n, outcomes)
         Prior log-odds.
+    together : ndarray, shape (n,), or None
+        Which rows an inner fold holds or leaves as a whole.
     """
 
     Z: np.ndarray
@@ -44,12 +46,13 @@ class Cases:
     trends: list[int]
     Y: np.ndarray
     offset: np.ndarray
+    together: np.ndarray | None = None
 
     def part(self, rows: np.ndarray) -> Cases:
         """The same for some of the patients."""
         return Cases(
             self.Z[rows], self.filled[rows], self.coded, self.trends, self.Y[rows],
-            self.offset[rows],
+            self.offset[rows], None if self.together is None else self.together[rows],
         )  # fmt: skip
 
 
@@ -95,7 +98,7 @@ def fit_deviation(
         Out-of-fold deviations of the tuning patients, by learner.
     """
     inner = cases.part(tuning_rows)
-    folds = inner_folds(inner.Y.sum(axis=1), settings.inner_folds, seed)
+    folds = inner_folds(inner.Y.sum(axis=1), settings.inner_folds, seed, inner.together)
     own = (inner.Y, inner.offset)
     size, by_trees = tune_trees(inner.Z, *own, inner.trends, folds, settings.trees, seed)
     linear = (inner.filled, inner.coded, inner.trends, *own, folds)

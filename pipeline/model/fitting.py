@@ -59,7 +59,8 @@ def fit_risk_model(
         fitted = [k for k in nested if reasons[k] is None]
         if fitted:
             trends = list(patients.trends)
-            cases = Cases(Z, filled, coded, trends, Y[:, fitted], offset[:, fitted])
+            together = patients.together(rows, fitted, settings.inner_folds)
+            cases = Cases(Z, filled, coded, trends, Y[:, fitted], offset[:, fitted], together)
             found_deviation, found_margins = fit_deviation(cases, rows, settings, seed)
             for k in fitted:
                 deviations[k], margins[k] = found_deviation, found_margins
@@ -120,10 +121,10 @@ def _why_not(patients: Patients, whole: np.ndarray, k: int, settings: Settings) 
     """Why nothing may be fitted for an outcome, in words, or None where it may."""
     if not patients.Z.shape[1]:
         return "no predictor is left: the risk is the prior alone, recalibrated at most"
-    # Each inner fold needs an event, too.
+    # Each inner fold needs a person with an event, too.
     inner = (settings.inner_folds, settings.inner_folds)
     minimum = (settings.minimum_patients, settings.minimum_events)
-    return too_few(whole[:, k], minimum) or too_few(patients.Y[:, k], inner)
+    return too_few(whole[:, k], minimum) or too_few(patients.reached(k), inner)
 
 
 def _therapy_sd(codes: np.ndarray, published_sd: np.ndarray, therapy_sd: float) -> np.ndarray:

@@ -8,9 +8,10 @@ from typing import Self
 import numpy as np
 import pandas as pd
 
-from pipeline.config import Outcome
+from pipeline.config import Evaluation, Outcome
 from pipeline.features.matrix import arm_names, build_matrix, prior_log_odds, values_of
 from pipeline.features.plan import FeaturePlan
+from pipeline.model.linked_rows import fold_groups, persons
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,10 @@ class Patients:
         learned.
     outcomes : dict of Outcome
         In the order of the columns of ``Y``.
+    persons : ndarray of int, shape (n,), or None
+        Who each row is, where some have several.
+    groups : ndarray of int, shape (n,), or None
+        Which rows stay in one fold: a person's, and those of the config's group.
     """
 
     Z: np.ndarray
@@ -50,10 +55,21 @@ class Patients:
     therapy_columns: np.ndarray
     modality_columns: np.ndarray
     outcomes: dict[str, Outcome]
+    persons: np.ndarray | None = None
+    groups: np.ndarray | None = None
 
     @classmethod
-    def of(cls, cohort: pd.DataFrame, plan: FeaturePlan, outcomes: dict[str, Outcome]) -> Self:
-        """Prepare a cohort of canonical values and outcomes."""
+    def of(
+        cls,
+        cohort: pd.DataFrame,
+        plan: FeaturePlan,
+        outcomes: dict[str, Outcome],
+        evaluation: Evaluation,
+    ) -> Self:
+        """Prepare a cohort of canonical values and outcomes.
+
+        Of ``evaluation``, ``patient`` and ``group`` are read.
+        """
         values = values_of(cohort, plan)
         published, published_sd = prior_log_odds(values, plan)
         therapies = None
@@ -70,6 +86,8 @@ class Patients:
             plan.columns_of("therapy"),
             plan.columns_of("therapy_modality"),
             outcomes,
+            persons(cohort, evaluation),
+            fold_groups(cohort, evaluation),
         )
 
     def __len__(self) -> int:
@@ -85,7 +103,29 @@ class Patients:
             published_sd=self.published_sd[rows],
             therapies=None if self.therapies is None else self.therapies[rows],
             arms=None if self.arms is None else self.arms[rows],
+            persons=None if self.persons is None else self.persons[rows],
+            groups=None if self.groups is None else self.groups[rows],
         )
+
+    def together(self, rows: np.ndarray, outcomes: list[int], folds: int) -> np.ndarray | None:
+        """Return which rows inner folds keep together, shape (n,); None: each is alone.
+
+        The groups, as in the outer folds, if among ``rows`` as many as there are folds hold
+        events of each of the outcomes, and as many patients without; else the persons alone,
+        whose rows never part.
+        """
+        Y = self.Y[rows][:, outcomes]
+        if self.groups is not None and _units_of_each_class(self.groups[rows], Y) >= folds:
+            return self.groups
+        return self.persons
+
+    def reached(self, outcome: int) -> np.ndarray:
+        """Whether each person reached an outcome in any row, 0/1 of shape (persons,)."""
+        y = self.Y[:, outcome]
+        if self.persons is None:
+            return y
+        codes = np.unique(self.persons, return_inverse=True)[1]
+        return (np.bincount(codes, weights=y) > 0).astype(float)
 
     def with_columns(self, kept: np.ndarray) -> Self:
         """The same with some of the matrix's columns, given as a mask."""
@@ -96,6 +136,11 @@ class Patients:
             therapy_columns=self.therapy_columns[kept],
             modality_columns=self.modality_columns[kept],
         )
+
+
+def _units_of_each_class(units: np.ndarray, Y: np.ndarray) -> int:
+    """Units that hold a class, of the class and outcome that fewest hold."""
+    return min(len(np.unique(units[y == value])) for y in Y.T for value in (0, 1))
 
 
 def observed_outcomes(cohort: pd.DataFrame, outcomes: dict[str, Outcome]) -> np.ndarray:

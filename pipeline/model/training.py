@@ -42,7 +42,7 @@ def train_artifact(
     plan : FeaturePlan
     config : Config
         Its ``seed``, ``outcomes``, ``primary_outcome``, ``predictors``, ``audit``, ``model``,
-        ``scoring`` and ``window``.
+        ``scoring``, ``window``, and of ``evaluation`` who each row is.
     provenance : dict
         Digests and names, kept with the model.
 
@@ -64,7 +64,7 @@ def train_artifact(
             column="predictors.drop_audited",
             mend="read the findings of 'audit' and correct the data",
         )
-    patients = Patients.of(cohort, plan, config.outcomes)
+    patients = Patients.of(cohort, plan, config.outcomes, config.evaluation)
     model = fit_risk_model(patients, config.model, config.seed)
     read = {v.name for v in plan.variables} | {plan.therapy, plan.disease}
     facts = {

@@ -4,18 +4,29 @@ from __future__ import annotations
 
 import numpy as np
 
+from pipeline.model.linked_rows import deal_groups
+
 _BAYESIAN_BOOTSTRAP = 500
 
 
-def inner_folds(reached: np.ndarray, folds: int, seed: int) -> np.ndarray:
+def inner_folds(
+    reached: np.ndarray, folds: int, seed: int, together: np.ndarray | None = None
+) -> np.ndarray:
     """Assign each patient to an inner fold, shape (n,).
 
     Parameters
     ----------
     reached : ndarray, shape (n,)
         Number of the nested outcomes that the patient reached: each is spread evenly.
+    folds, seed : int
+    together : ndarray, shape (n,), optional
+        Rows of the same value stay in one fold, as `Patients.together` finds them.
     """
     rng = np.random.default_rng(seed)
+    if together is not None:
+        codes = np.unique(together, return_inverse=True)[1]
+        if codes.max() + 1 < len(codes):
+            return deal_groups(np.unique(reached, return_inverse=True)[1], codes, folds, rng)
     assigned = np.empty(len(reached), dtype=int)
     start = 0
     for value in np.unique(reached)[::-1]:

@@ -82,7 +82,7 @@ STAGES = (
           files=_therapy_files),
     Stage("train", "Fit and calibrate the risk model.", ("ingest", "features"),
           ("seed", "window", "outcomes", "primary_outcome", "predictors", "model", "audit",
-           "scoring"),
+           "evaluation", "scoring"),
           _step("modelling.train")),
     Stage("evaluate", "Judge the procedure by repeated cross-validation.",
           ("ingest", "features"),

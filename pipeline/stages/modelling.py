@@ -51,7 +51,7 @@ def train(job: Job) -> str:
 
 def evaluate(job: Job) -> str:
     """Judge the entire procedure by repeated cross-validation."""
-    from pipeline.evaluation.clusters import bootstrap_clusters, fold_groups, persons
+    from pipeline.evaluation.clusters import bootstrap_clusters
     from pipeline.evaluation.comparators import comparator_facts
     from pipeline.evaluation.evaluate import evaluate as evaluate_risks
     from pipeline.evaluation.grouping import groupings, therapy_attributes
@@ -63,7 +63,6 @@ def evaluate(job: Job) -> str:
     table = out_of_fold_table(
         procedure,
         patients,
-        fold_groups(cohort, config.evaluation),
         config.evaluation,
         config.seed,
         job.progress,
@@ -73,7 +72,7 @@ def evaluate(job: Job) -> str:
     truth = job.run / "ingest" / "truth.parquet"
     therapy = procedure.patients.therapies
     clusters, drawn = bootstrap_clusters(cohort, dictionary, config.evaluation)
-    own = persons(cohort, config.evaluation)
+    own = procedure.patients.persons
     found = evaluate_risks(
         table,
         None if therapy is None else pd.Series(therapy, index=patients),

@@ -1,10 +1,15 @@
 """What the others get: the same columns, with categories whole."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 
-from pipeline.benchmark.cohort import whole_categories
+from pipeline.benchmark.cells import folds_of
+from pipeline.benchmark.cohort import Cohort, whole_categories
+from pipeline.config import Model
 from pipeline.features.plan import Column, FeaturePlan
+from pipeline.model.patients import Patients
 
 
 class Matrix:
@@ -35,3 +40,21 @@ def test_codes_become_categories_and_numbers_stay():
     assert frame["x1"].astype(object).where(frame["x1"].notna(), None).tolist() == [
         "a", "b", "none", None,
     ]  # fmt: skip
+
+
+def test_rows_of_a_person_stay_in_one_outer_fold():
+    who = np.repeat(np.arange(50), 4)
+    event = (who % 3 == 0).astype(float)[:, None]
+    none = np.full((200, 1), np.nan)
+    columns = np.zeros(1, dtype=bool)
+    found = {}
+    for name, persons in (("plain", None), ("known", who)):
+        patients = Patients(
+            none, event, none, none, None, None, (0,), columns, columns, {}, persons, persons
+        )
+        table = Cohort(patients, pd.DataFrame({"x": np.zeros(200)}), Model(), 0.25)
+        found[name] = table.digest, folds_of(table, SimpleNamespace(folds=5, repeats=2, seed=1))
+    for row in found["known"][1]:
+        assert all(len(set(row[who == person])) == 1 for person in range(50))
+    # Kept cells are of the same patients dealt otherwise: they are not taken up.
+    assert found["plain"][0] != found["known"][0]

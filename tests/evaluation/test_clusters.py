@@ -6,7 +6,8 @@ from pipeline.cohort.dictionary import Dictionary
 from pipeline.config import Evaluation
 from pipeline.errors import InputError
 from pipeline.evaluation.bootstrap import weight_blocks
-from pipeline.evaluation.clusters import bootstrap_clusters, fold_groups, persons
+from pipeline.evaluation.clusters import bootstrap_clusters
+from pipeline.model.linked_rows import fold_groups, persons
 
 DICTIONARY = Dictionary.from_json(
     [
@@ -57,10 +58,27 @@ def test_folds_keep_together_what_patient_or_group_links():
     assert fold_groups(frame, Evaluation()) is None
     assert fold_groups(frame, Evaluation(patient="who")).tolist() == [1, 2, 1, 3, 0]
     # x was treated at a and at b: a and b cannot be told apart into different folds.
-    linked = fold_groups(frame, Evaluation(patient="who", group="centre"))
+    linked = fold_groups(frame, Evaluation(patient="who", group="centre", folds=2))
     assert len(set(linked[:3])) == 1
     assert len(set(linked[3:])) == 1
     assert linked[0] != linked[3]
+
+
+def test_patients_who_link_all_sites_are_said_to_with_a_way_out():
+    # Six centres of three patients each; one patient was at each of two neighbours.
+    centre = np.repeat(list("abcdef"), 3)
+    who = np.arange(18)
+    who[2::3] = [0, 3, 6, 9, 12, 15]
+    who[0::3] = [100, 0, 3, 6, 9, 12]
+    frame = cohort(who=who, centre=centre)
+    with pytest.raises(InputError) as caught:
+        fold_groups(frame, Evaluation(patient="who", group="centre"))
+    said = str(caught.value)
+    assert "patients (column 'who') with rows under several values of 'centre'" in said
+    assert "link its 6 values to 1" in said
+    assert "leave evaluation.group out" in said
+    # Patients alone can be dealt.
+    assert len(np.unique(fold_groups(frame, Evaluation(patient="who")))) >= 5
 
 
 def test_a_column_that_is_not_there_is_named():

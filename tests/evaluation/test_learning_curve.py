@@ -7,6 +7,7 @@ import pytest
 
 from pipeline.config import Audit, Evaluation, Learning
 from pipeline.evaluation.learning_curve import judge_learning, sentence, training_sizes
+from pipeline.evaluation.learning_subsets import nested_subsets, training_rows
 from pipeline.evaluation.resampling import assign_folds
 from tests.evaluation.toy_procedure import Toy, patients_of
 
@@ -74,6 +75,31 @@ def test_subsets_nest_and_hold_no_patient_who_is_judged(curve):
         assert not set(train) & set(test)
         assert set(train) <= largest[tuple(test)]
         assert not decide_by_cohort
+
+
+def test_persons_are_drawn_with_all_their_rows():
+    rng = np.random.default_rng(0)
+    who = rng.permutation(np.repeat(np.arange(250), 4))
+    folds = assign_folds(np.zeros(1000), 5, 1, 0, who)
+    drawn = nested_subsets(folds, [102, 400], 1, 3, who)
+    assert len(drawn) == 10
+    for name, split in drawn.items():
+        assert len(split.train) == (100 if name.startswith("102") else 400)
+        assert (np.unique(who[split.train], return_counts=True)[1] == 4).all()
+        larger = drawn[name.replace("102", "400", 1)]
+        assert set(split.train) <= set(larger.train)
+    rows = training_rows(drawn, folds, [102, 400, 800])
+    assert [len(parts) for parts in rows] == [5, 5, 5]
+
+
+def test_persons_of_one_row_each_change_no_draw():
+    folds = assign_folds(np.zeros(300), 5, 1, 0)
+    plain = nested_subsets(folds, [60, 120], 2, 3)
+    known = nested_subsets(folds, [60, 120], 2, 3, np.arange(300)[::-1])
+    assert list(plain) == list(known)
+    for name, split in plain.items():
+        np.testing.assert_array_equal(split.train, known[name].train)
+        assert split.seed == known[name].seed
 
 
 def test_fewer_repeats_are_fewer_fits():

@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 
@@ -161,3 +162,21 @@ def test_where_every_predictor_is_at_fault_a_fold_gets_the_base_rate(clean):
     # There is no model to keep of such a cohort.
     with pytest.raises(InputError, match="fault in every predictor"):
         train_artifact(cohort, dictionary, plan, config, {})
+
+
+def test_who_each_row_is_reaches_the_fit(clean):
+    """Each patient twice: rows of one are not to tune, or to calibrate, with one another."""
+    twice = pd.concat([clean, clean], ignore_index=True).assign(
+        patient_id=lambda rows: [f"r{k}" for k in range(len(rows))],
+        who=np.tile(np.arange(len(clean)), 2),
+    )
+    evaluation = CONFIG.evaluation.model_copy(update={"patient": "who"})
+    config = CONFIG.model_copy(update={"evaluation": evaluation})
+    dictionary, plan = prepared(clean)
+    patients = Procedure.of(twice, dictionary, plan, config).patients.part(np.arange(400, 600))
+    np.testing.assert_array_equal(patients.persons, np.r_[400:500, 0:100])
+    weights = [
+        sum(train_artifact(twice, dictionary, plan, c, {}).model.heads[0].b)
+        for c in (CONFIG, config)
+    ]
+    assert weights[1] < weights[0]  # with the same patients in all folds, findings seem to tell all

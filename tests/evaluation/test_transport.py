@@ -10,7 +10,7 @@ from pipeline.config import Evaluation, Model, Transport
 from pipeline.evaluation.left_out import find_periods, find_units
 from pipeline.evaluation.transport import judge_transport, without_prior
 from pipeline.model.fitting import fit_risk_model
-from tests.evaluation.toy_procedure import Memory, Toy, patients_of
+from tests.evaluation.toy_procedure import Knows, Memory, Toy, patients_of
 
 EVALUATION = Evaluation(processes=1)
 NAMES = np.array(["A", "B", "C", "D", "E", "F", "G", "H"], dtype=object)
@@ -76,6 +76,57 @@ def test_a_procedure_that_knows_its_training_patients_by_heart_knows_nothing_of_
             assert unit["figures"]["log_loss"]["estimate"] == pytest.approx(np.log(2))
     later = found["temporal"]["outcomes"]["event"]["figures"]
     assert later["log_loss"]["estimate"] == pytest.approx(np.log(2))
+
+
+def test_rows_elsewhere_of_a_unit_s_patients_train_nothing():
+    """Known by heart, a patient's outcome would be known in each of the patient's rows."""
+    observed, X, sites = cohort(800)
+    who = np.arange(800)
+    who[1::8] = who[::8]  # each patient of site B has a row at A,
+    who[200:400] = who[:200]  # and each of the first year has one in the second,
+    who[600:700] = who[400:500]  # as some of the third have in the last
+    observed = observed[who]
+    years = np.repeat([2019.0, 2020, 2021, 2022], 200)
+    knows = Knows(replace(patients_of(observed, X), persons=who))
+    found, _ = judge(knows, sites, None, years)
+    for unit in found["sites"]["outcomes"]["event"]["units"]:
+        assert unit["figures"]["log_loss"]["estimate"] == pytest.approx(np.log(2))
+    later = found["temporal"]
+    assert later["outcomes"]["event"]["figures"]["log_loss"]["estimate"] == pytest.approx(np.log(2))
+    assert (later["train_n"], later["n"]) == (500, 200)  # 100 rows of later patients are not in
+
+
+def test_where_all_patients_are_everywhere_nothing_is_left_out():
+    observed, X, sites = cohort(800)
+    who = np.repeat(np.arange(100), 8)  # a row at each site
+    years = np.tile([2019.0, 2020, 2021, 2022], 200)
+    procedure = Toy(replace(patients_of(observed[who], X), persons=who))
+    found, _ = judge(procedure, sites, None, years)
+    assert "too few patients are left to train" in found["sites"]["reason"]
+    assert "too few patients of earlier years are left" in found["temporal"]["reason"]
+    assert procedure.calls == []
+
+
+def test_a_site_where_all_patients_have_rows_trains_and_says_why():
+    who = np.tile(np.arange(200), 2)  # once at the hub, once at one of two others
+    sites = np.concatenate([np.repeat("hub", 200), np.repeat(["north", "south"], 100)])
+    event = (who % 3 == 0).astype(float)
+    units = find_units(sites, event[:, None], 0, Transport(), EVALUATION, "site", who)
+    assert units.names == ["north", "south"]
+    assert "elsewhere too few train" in units.others["hub"]
+    split = units.splits("site", 1)["site_0"]
+    assert set(who[split.train]) == set(range(100, 200))
+    assert len(split.train) == 200  # southern patients, at both their sites
+
+
+def test_persons_of_one_row_each_change_no_split():
+    observed, _, sites = cohort(800)
+    plain, known = (
+        find_units(sites, observed[:, None], 0, Transport(), EVALUATION, "site", persons)
+        for persons in (None, np.arange(800)[::-1])
+    )
+    for name, split in plain.splits("site", 1).items():
+        np.testing.assert_array_equal(split.train, known.splits("site", 1)[name].train)
 
 
 def test_sites_that_differ_widen_the_prediction_interval():

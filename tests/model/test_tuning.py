@@ -31,6 +31,27 @@ def test_folds_depend_on_the_seed_alone():
     assert (inner_folds(y, 5, 1) != inner_folds(y, 5, 2)).any()
 
 
+@given(persons=st.integers(10, 80), folds=st.integers(2, 6), seed=st.integers(0, 100))
+def test_rows_of_a_person_stay_in_one_fold_and_events_are_spread(persons, folds, seed):
+    rng = np.random.default_rng(seed)
+    rows = np.repeat(np.arange(persons), rng.integers(1, 5, persons))
+    event = (np.arange(persons) % 2)[rows]
+    assigned = inner_folds(event, folds, seed, rng.permutation(persons)[rows])
+    for person in range(persons):
+        assert len(set(assigned[rows == person])) == 1
+    assert len(set(assigned)) == folds
+    # A person has 4 rows at most: no fold holds more than two persons above its share.
+    assert np.bincount(assigned[event == 1]).max() <= event.sum() / folds + 8
+
+
+def test_folds_of_persons_with_one_row_each_are_dealt_as_ever():
+    """The stream of the folds is pinned: whoever has no repeated rows gets the same model."""
+    y = np.repeat([1, 0, 2], 4)
+    dealt = inner_folds(y, 3, 5).tolist()
+    assert dealt == [0, 1, 1, 2, 1, 0, 2, 2, 0, 1, 2, 0]
+    assert inner_folds(y, 3, 5, np.arange(12)[::-1]).tolist() == dealt
+
+
 def test_losses_are_scikit_learns():
     rng = np.random.default_rng(0)
     y, log_odds = rng.integers(0, 2, 500).astype(float), rng.normal(scale=3, size=500)
