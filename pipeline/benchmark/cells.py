@@ -22,7 +22,7 @@ from pipeline.benchmark import procedures as procedures_module
 from pipeline.benchmark.cohort import Cohort
 from pipeline.benchmark.procedures import PROCEDURES, versions
 from pipeline.benchmark.settings import Benchmark
-from pipeline.evaluation.resampling import assign_folds
+from pipeline.evaluation.resampling import assign_folds, outcome_strata
 from pipeline.model import fitting
 
 Progress = Callable[[str, int, int], None]
@@ -70,9 +70,9 @@ class Judged:
 
 def folds_of(cohort: Cohort, settings: Benchmark) -> np.ndarray:
     """Outer fold of each patient, shape (repeats, n): the same for every procedure."""
-    reached = cohort.patients.Y.sum(axis=1).astype(int)
+    strata = outcome_strata(cohort.patients.Y, settings.folds)
     groups = cohort.patients.groups
-    return assign_folds(reached, settings.folds, settings.repeats, settings.seed, groups)
+    return assign_folds(strata, settings.folds, settings.repeats, settings.seed, groups)
 
 
 def plan_cells(

@@ -11,7 +11,7 @@ import numpy as np
 
 from pipeline.cohort.sample_size import COUNTED, against_riley
 from pipeline.config import Audit, Evaluation, Learning
-from pipeline.evaluation.bootstrap import summary
+from pipeline.evaluation.bootstrap import expanded_level, summary
 from pipeline.evaluation.learning_figures import figures_by_size
 from pipeline.evaluation.learning_law import law_of_learning, sentence
 from pipeline.evaluation.learning_subsets import (
@@ -53,7 +53,7 @@ def judge_learning(
     full_risks : ndarray, shape (repeats, n, outcomes)
         The cross-validation's risks: the curve's last point.
     groups : ndarray, shape (n,), or None
-        What the bootstrap resamples as a whole.
+        What the bootstrap resamples as a whole, as `bootstrap_clusters` finds it.
     parameters : int
         As `candidate_parameters` counts them, for Riley's criteria.
     settings, evaluation, audit
@@ -136,8 +136,9 @@ def definition(
         ),
         "auroc": "over pairs of patients judged by the same fit; within therapy: of one therapy",
         "intervals": (
-            f"{evaluation.interval_level:.0%} bootstrap of patients and, crossed with it, of "
-            f"fits; {evaluation.bootstrap} samples, the same for all sizes"
+            f"{evaluation.interval_level:.0%} bootstrap of what is resampled in the evaluation, "
+            f"patients or whole sites, and, crossed with it, of fits; {evaluation.bootstrap} "
+            "samples, the same for all sizes"
         ),
         "fitted_share": (
             "share of the parts in which the outcome had enough events to fit anything; in the "
@@ -169,14 +170,17 @@ def _curve(
     seed: int,
 ) -> dict[str, Any]:
     """Points of the curve, what the last doubling brought, and where the curve flattens."""
-    sizes, level = sorted(risks), evaluation.interval_level
+    sizes = sorted(risks)
     kept = np.all([np.isfinite(risk).all(axis=(0, 1)) for risk in risks.values()], axis=0)
+    whole = None if groups is None else groups[kept]
+    units = int(kept.sum()) if whole is None else len(np.unique(whole))
+    level = expanded_level(evaluation.interval_level, units)
     drawn = figures_by_size(
         y[kept],
         [risks[size][:, :, kept] for size in sizes],
         folds[:, kept],
         None if therapies is None else therapies[kept],
-        None if groups is None else groups[kept],
+        whole,
         evaluation,
         seed,
     )

@@ -20,7 +20,7 @@ from pipeline.evaluation.comparators import (
     therapy_only,
 )
 from pipeline.evaluation.oof import oof_frame
-from pipeline.evaluation.resampling import assign_folds, out_of_fold
+from pipeline.evaluation.resampling import assign_folds, out_of_fold, outcome_strata
 from pipeline.features.faults import faulty_predictors
 from pipeline.features.plan import FeaturePlan
 from pipeline.model.fitting import fit_risk_model
@@ -164,9 +164,9 @@ def out_of_fold_table(
     DataFrame
         As ``oof_frame``: a row per outcome, repeat and patient; a column per model.
     """
-    reached = procedure.patients.Y.sum(axis=1).astype(int)
+    strata = outcome_strata(procedure.patients.Y, settings.folds)
     groups = procedure.patients.groups
-    folds = assign_folds(reached, settings.folds, settings.repeats, seed, groups)
+    folds = assign_folds(strata, settings.folds, settings.repeats, seed, groups)
     risks = out_of_fold(
         procedure,
         folds,

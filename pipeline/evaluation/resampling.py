@@ -39,6 +39,33 @@ class Split:
     seed: int
 
 
+def outcome_strata(Y: np.ndarray, folds: int) -> np.ndarray:
+    """Label the patients by what is to be spread evenly over the folds, shape (n,).
+
+    Nested outcomes: the number of them that a patient reached. Others: their joint pattern,
+    split by the outcome with the smallest class first, so that this one is spread best. Where
+    a further split would leave fewer patients than folds on a side, it is not made: they stay
+    with those who share the rarer outcomes.
+
+    Parameters
+    ----------
+    Y : ndarray of 0 and 1, shape (n, outcomes)
+    folds : int
+    """
+    events = Y.sum(axis=0)
+    by_events = Y[:, np.argsort(events)]
+    if (by_events[:, :-1] <= by_events[:, 1:]).all():
+        return Y.sum(axis=1).astype(int)
+    strata = np.zeros(len(Y), dtype=int)
+    for k in np.argsort(np.minimum(events, len(Y) - events), kind="stable"):
+        reached = Y[:, k].astype(int)
+        sides = np.stack([np.bincount(strata[reached == v], minlength=strata.max() + 1)
+                          for v in (0, 1)])  # fmt: skip
+        split = sides.min(axis=0) >= folds
+        strata = np.unique(2 * strata + split[strata] * reached, return_inverse=True)[1]
+    return strata
+
+
 def assign_folds(
     labels: np.ndarray,
     folds: int,
@@ -51,7 +78,7 @@ def assign_folds(
     Parameters
     ----------
     labels : ndarray, shape (n,)
-        What to spread evenly; for nested outcomes the number of them that the patient reached.
+        What to spread evenly, such as `outcome_strata`.
     folds, repeats : int
     seed : int
     groups : ndarray, shape (n,), optional

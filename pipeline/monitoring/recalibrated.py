@@ -24,7 +24,7 @@ from pipeline.evaluation.comparators import therapy_only
 from pipeline.evaluation.evaluate import evaluate
 from pipeline.evaluation.gate import judge
 from pipeline.evaluation.oof import oof_frame
-from pipeline.evaluation.resampling import assign_folds
+from pipeline.evaluation.resampling import assign_folds, outcome_strata
 from pipeline.features.matrix import prior_log_odds
 from pipeline.model.artifact import Artifact, read_artifact, write_artifact
 from pipeline.monitoring.closed_test import Site
@@ -64,9 +64,8 @@ def judge_at_site(
         )
     known = seen.part(rows)
     Y, outcomes = known.observed, artifact.model.outcomes
-    folds = assign_folds(
-        Y.sum(axis=1), config.updating.folds, config.evaluation.repeats, config.seed
-    )
+    count, repeats = config.updating.folds, config.evaluation.repeats
+    folds = assign_folds(outcome_strata(Y, count), count, repeats, config.seed)
     sites = known.sites(artifact, np.ones(len(rows), dtype=bool))
     prior, _ = prior_log_odds(known.values, artifact.plan)
     therapy = _therapies(known, artifact)

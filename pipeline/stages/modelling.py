@@ -139,6 +139,7 @@ def transport(job: Job) -> str:
 def learning(job: Job) -> str:
     """Say whether the cohort is large enough, and what more patients would bring."""
     from pipeline.cohort.sample_size import candidate_parameters, candidate_variables
+    from pipeline.evaluation.clusters import bootstrap_clusters
     from pipeline.evaluation.learning_curve import judge_learning
 
     config, cohort, plan, dictionary = job.config, cohort_of(job), plan_of(job), dictionary_of(job)
@@ -152,13 +153,13 @@ def learning(job: Job) -> str:
         values = rows.set_index(["repeat", "patient_id"])[column].reindex(keys)
         return values.to_numpy().reshape(-1, len(patients))
 
-    group = config.evaluation.group
+    clusters, words = bootstrap_clusters(cohort, dictionary, config.evaluation)
     candidates = candidate_variables(dictionary, config.predictors, plan.therapy)
     found = judge_learning(
         procedure,
         wide(by_outcome[0], "fold"),
         np.stack([wide(rows, "model") for rows in by_outcome], axis=2),
-        cohort[group].to_numpy() if group else None,
+        clusters,
         candidate_parameters(cohort, candidates),
         config.learning,
         config.evaluation,
@@ -167,6 +168,7 @@ def learning(job: Job) -> str:
         job.progress,
         job.scratch,
     )
+    found["definition"]["clusters"] = words
     write_json(job.out / "learning_curve.json", found)
     primary = found["outcomes"][config.primary_outcome]
     if "reason" in primary:

@@ -1,20 +1,29 @@
 """The learning curve falls where there is more to learn, and says where it flattens."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from pipeline.config import Audit, Evaluation, Learning
+from pipeline.cohort import sample_size
+from pipeline.cohort.dictionary import Dictionary
+from pipeline.config import Audit, Evaluation, Learning, Model
+from pipeline.evaluation import learning_curve
+from pipeline.evaluation.bootstrap import expanded_level, summary
+from pipeline.evaluation.clusters import bootstrap_clusters
 from pipeline.evaluation.learning_curve import judge_learning, sentence, training_sizes
 from pipeline.evaluation.learning_subsets import nested_subsets, training_rows
+from pipeline.evaluation.oof import oof_frame
 from pipeline.evaluation.resampling import assign_folds
-from tests.evaluation.toy_procedure import Toy, patients_of
+from pipeline.stages import modelling
+from tests.evaluation.toy_procedure import OUTCOMES, Toy, patients_of
 
 EVALUATION = Evaluation(processes=1, bootstrap=200)
 
 
-def judge(n, columns=20, seed=0, evaluation=EVALUATION, **settings):
+def judge(n, columns=20, seed=0, evaluation=EVALUATION, groups=None, **settings):
     rng = np.random.default_rng(seed)
     X = rng.normal(size=(n, columns))
     margin = X @ rng.normal(0, 1.2 / np.sqrt(columns), columns)
@@ -28,7 +37,7 @@ def judge(n, columns=20, seed=0, evaluation=EVALUATION, **settings):
             full[r, test] = procedure(np.flatnonzero(row != fold), test, 0)["model"]
     procedure.calls.clear()
     found = judge_learning(
-        procedure, folds, full, None, columns, Learning(**settings), evaluation, Audit(), seed,
+        procedure, folds, full, groups, columns, Learning(**settings), evaluation, Audit(), seed,
         lambda *told: None,
     )  # fmt: skip
     json.dumps(found, allow_nan=False)
@@ -100,6 +109,64 @@ def test_persons_of_one_row_each_change_no_draw():
     for name, split in plain.items():
         np.testing.assert_array_equal(split.train, known[name].train)
         assert split.seed == known[name].seed
+
+
+def test_few_sites_are_resampled_at_the_level_that_covers(monkeypatch):
+    """Percentiles of 6 sites fall short of 95 %: the evaluation's expanded level is due."""
+    levels = set()
+
+    def remembered(values, level, *rest):
+        levels.add(level)
+        return summary(values, level, *rest)
+
+    monkeypatch.setattr(learning_curve, "summary", remembered)
+    judge(600, columns=3, groups=np.arange(600) % 6)
+    assert levels == {expanded_level(0.95, 6)}
+
+
+def test_sites_that_are_missing_are_one_and_the_evaluation_s_clusters_are_drawn(
+    tmp_path, monkeypatch
+):
+    n = 120
+    cohort = pd.DataFrame(
+        {"row": [f"r{k}" for k in range(n)], "event": np.arange(n) % 2,
+         "centre": [None if k % 7 == 6 else f"c{k % 7}" for k in range(n)]}
+    )  # fmt: skip
+    dictionary = Dictionary.from_json(
+        [
+            {"name": "row", "label": "Row", "role": "id", "timing": "baseline", "kind": "text"},
+            {"name": "centre", "label": "Centre", "role": "site", "timing": "baseline",
+             "kind": "categorical"},
+        ]
+    )  # fmt: skip
+    config = SimpleNamespace(
+        evaluation=Evaluation(group="centre", processes=1, bootstrap=100), outcomes=OUTCOMES,
+        primary_outcome="event", learning=Learning(), audit=Audit(), seed=1, predictors=None,
+    )  # fmt: skip
+    procedure = Toy(
+        patients_of(cohort["event"].to_numpy(float), np.random.default_rng(0).normal(size=(n, 2))),
+        Model(minimum_patients=40),
+    )
+    folds = assign_folds(cohort["event"], 3, 1, 0)
+    (tmp_path / "evaluate").mkdir()
+    oof_frame(
+        cohort["row"].to_numpy(), folds, {"event": procedure.patients.Y[:, 0]},
+        {"model": np.full((1, n, 1), 0.5)},
+    ).to_parquet(tmp_path / "evaluate" / "oof.parquet")  # fmt: skip
+    for name, value in (("cohort_of", cohort), ("dictionary_of", dictionary)):
+        monkeypatch.setattr(modelling, name, lambda job, value=value: value)
+    monkeypatch.setattr(modelling, "plan_of", lambda job: SimpleNamespace(therapy=None))
+    monkeypatch.setattr(modelling, "_procedure", lambda *data: procedure)
+    monkeypatch.setattr(sample_size, "candidate_variables", lambda *of: [])
+    monkeypatch.setattr(sample_size, "candidate_parameters", lambda *of: 2)
+    job = SimpleNamespace(
+        config=config, run=tmp_path, out=tmp_path, scratch=None, progress=lambda *told: None
+    )
+    assert "from 40 to 80 patients" in modelling.learning(job)
+    found = json.loads((tmp_path / "learning_curve.json").read_text())
+    _, words = bootstrap_clusters(cohort, dictionary, config.evaluation)
+    assert found["definition"]["clusters"] == words
+    assert "whole sites are resampled (7" in words
 
 
 def test_fewer_repeats_are_fewer_fits():

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.errors import InputError
-from pipeline.evaluation.resampling import assign_folds, out_of_fold
+from pipeline.evaluation.resampling import assign_folds, out_of_fold, outcome_strata
 
 
 def least_squares(X, y, train_rows, test_rows, seed):
@@ -47,6 +47,51 @@ def test_groups_stay_whole_and_no_fold_is_empty(groups, seed):
     for row in assign_folds(labels, folds, repeats=2, seed=seed, groups=group):
         assert all(len(np.unique(row[group == g])) == 1 for g in np.unique(group))
         assert len(np.unique(row)) == folds
+
+
+@given(st.integers(60, 400), st.integers(2, 6), st.integers(0, 2**31 - 1))
+def test_every_outcome_is_spread_however_they_overlap(n, folds, seed):
+    rng = np.random.default_rng(seed)
+    Y = (rng.random((n, 3)) < [0.5, 0.3, 0.15]).astype(float)
+    smaller = np.minimum(Y.sum(axis=0), n - Y.sum(axis=0))
+    (row,) = assign_folds(outcome_strata(Y, folds), folds, 1, seed)
+    for rank, k in enumerate(np.argsort(smaller, kind="stable")):
+        spread = np.ptp(np.bincount(row[Y[:, k] == 1], minlength=folds))
+        # Split into at most 2^rank parts, each spread to within one patient, and at most as
+        # many again that were too few to be split: of less than `folds` patients each.
+        if smaller[k] >= folds:
+            assert spread <= 2**rank + (2**rank - 1) * (folds - 1)
+
+
+def test_a_rare_outcome_that_is_no_grade_of_the_other_is_spread_evenly():
+    """24 of 600 admitted to intensive care, half of the 150 who die among them."""
+    rng = np.random.default_rng(0)
+    died = rng.permutation(np.repeat([1.0, 0.0], [150, 450]))
+    icu = np.zeros(600)
+    icu[rng.choice(np.flatnonzero(died == 1), 12, replace=False)] = 1
+    icu[rng.choice(np.flatnonzero(died == 0), 12, replace=False)] = 1
+    Y = np.column_stack([died, icu])
+    for row in assign_folds(outcome_strata(Y, 5), 5, 20, 1):
+        assert set(np.bincount(row[icu == 1])) == {4, 5}
+        assert np.ptp(np.bincount(row[died == 1])) <= 2
+
+
+def test_a_pattern_of_fewer_patients_than_folds_goes_with_the_rarer_outcome():
+    rare = np.repeat([1, 0], [20, 80])
+    common = np.concatenate([np.repeat([1, 0], [3, 17]), np.repeat([1, 0], [40, 40])])
+    strata = outcome_strata(np.column_stack([common, rare]).astype(float), 5)
+    assert len(set(strata[:20])) == 1  # the three of them are not dealt by themselves
+    assert len(set(strata)) == 3
+    assert strata[20] != strata[60]
+
+
+@given(st.integers(20, 200), st.integers(2, 6), st.integers(0, 2**31 - 1))
+def test_nested_outcomes_are_dealt_by_the_grade_that_was_reached(n, folds, seed):
+    rng = np.random.default_rng(seed)
+    grade = rng.integers(0, 5, n)
+    Y = np.column_stack([grade >= least for least in (2, 1, 4)]).astype(float)
+    np.testing.assert_array_equal(outcome_strata(Y, folds), Y.sum(axis=1))
+    np.testing.assert_array_equal(outcome_strata(Y[:, :1], folds), Y[:, 0])
 
 
 def test_groups_of_patients_are_spread_evenly_by_size_and_outcome():
