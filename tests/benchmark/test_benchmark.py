@@ -93,6 +93,9 @@ def test_all_is_written(home, first):
     report = (home / "results" / "report.md").read_text()
     assert "| made | 240 |" in report
     assert "| **ours** |" in report
+    # What tilts the comparison towards ours is said before any figure.
+    assert "no untouched test" in report.split("## Who is best")[0]
+    assert "the other procedures cannot use" in report.split("## Who is best")[0]
     assert (home / "results" / "differences.svg").read_text().count("<svg") == 1
     assert "mean rank: ours" in first.stdout
 
