@@ -26,7 +26,6 @@ from pipeline.evaluation.unit_figures import (
     with_interval,
 )
 
-UNDEFINED = "undefined here: one class only, or risks that do not vary or separate the classes"
 HIDDEN = "not shown, as the count of a smaller group could be worked out; it is part of the summary"
 
 Progress = Callable[[str, int, int], None]
@@ -262,14 +261,14 @@ class Judge:
         level = self.evaluation.interval_level
         row: dict[str, Any] = {
             part: {
-                name: with_interval(found[part][name], scale, level, UNDEFINED)
+                name: with_interval(found[part][name], scale, level)
                 for name, scale in SCALES.items()
             }
             for part in ("figures", "without_prior")
             if part in found
         }
         row["differences"] = {
-            name: {"log_loss": with_interval(gap, "identity", level, "the risks are the same")}
+            name: {"log_loss": with_interval(gap, "identity", level)}
             for name, gap in found["differences"].items()
         }
         return row

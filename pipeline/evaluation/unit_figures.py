@@ -18,6 +18,9 @@ from pipeline.evaluation.calibration import calibration_intercept
 from pipeline.evaluation.logistic import fit_logistic
 from pipeline.evaluation.meta_analysis import FEWEST_UNITS, random_effects
 from pipeline.evaluation.overall import clipped, log_odds
+from pipeline.evaluation.performance import NO_THERAPY, UNDEFINED
+
+SEPARATED = "the risks separate the classes, and such an AUROC has no error to make an interval of"
 
 # Scale of each figure's estimate and standard error.
 SCALES = {
@@ -32,10 +35,19 @@ SCALES = {
 
 @dataclass(frozen=True)
 class Measured:
-    """An estimate and its standard error, on the scale of the meta-analysis."""
+    """An estimate and its standard error, on the scale of the meta-analysis.
+
+    Attributes
+    ----------
+    value, error : float
+        NaN, or infinite on the scale, where undefined.
+    reason : str
+        Why either is, in words.
+    """
 
     value: float
     error: float
+    reason: str = "undefined here"
 
     @property
     def usable(self) -> bool:
@@ -68,8 +80,8 @@ def measure(
     loss = mean_with_error(patient_log_loss(observed, risk))
     return {
         "auroc": _on_logit(*concordance(observed, risk, everyone)),
-        "auroc_within_therapy": Measured(np.nan, np.nan)
-        if strata is None
+        "auroc_within_therapy": Measured(np.nan, np.nan, NO_THERAPY)
+        if strata is None or not (strata >= 0).any()
         else _on_logit(*concordance(observed, risk, strata)),
         "calibration_intercept": _intercept(observed, risk),
         "calibration_slope": _slope(observed, risk),
@@ -137,14 +149,16 @@ def patient_log_loss(observed: np.ndarray, risk: np.ndarray) -> np.ndarray:
 
 def mean_with_error(values: np.ndarray) -> Measured:
     """Return the mean of the patients' values and its standard error."""
-    return Measured(float(values.mean()), float(values.std(ddof=1) / np.sqrt(len(values))))
+    error = float(values.std(ddof=1) / np.sqrt(len(values)))
+    return Measured(float(values.mean()), error, "the risks are the same")
 
 
-def with_interval(found: Measured, scale: str, level: float, reason: str) -> dict[str, Any]:
+def with_interval(found: Measured, scale: str, level: float) -> dict[str, Any]:
     """Return ``estimate``, ``low``, ``high`` on the figure's own scale; None with a ``reason``."""
     if not found.usable:
-        estimate = back(found.value, scale) if np.isfinite(found.value) else None
-        return {"estimate": estimate, "low": None, "high": None, "reason": reason}
+        known = back(found.value, scale)
+        estimate = known if np.isfinite(known) else None
+        return {"estimate": estimate, "low": None, "high": None, "reason": found.reason}
     half = norm.ppf(1 - (1 - level) / 2) * found.error
     return {
         "estimate": back(found.value, scale),
@@ -190,10 +204,13 @@ def back(value: float, scale: str) -> float:
 
 
 def _on_logit(share: float, error: float) -> Measured:
-    if not 0 < share < 1:  # NaN, too; at 0 or 1 the log-odds are infinite
-        return Measured(np.nan, np.nan)
+    if np.isnan(share):
+        return Measured(np.nan, np.nan, UNDEFINED["calibration_slope_within_therapy"])
+    if share in (0, 1):
+        return Measured(np.inf if share else -np.inf, np.nan, SEPARATED)
     spread = share * (1 - share)
-    return Measured(float(np.log(share / (1 - share))), error / spread)
+    why = "the risks do not vary" if error == 0 else "a class has a single patient to compare"
+    return Measured(float(np.log(share / (1 - share))), error / spread, why)
 
 
 def _intercept(observed: np.ndarray, risk: np.ndarray) -> Measured:
@@ -205,11 +222,11 @@ def _intercept(observed: np.ndarray, risk: np.ndarray) -> Measured:
 def _slope(observed: np.ndarray, risk: np.ndarray) -> Measured:
     x = log_odds(risk)
     if np.ptp(x) < 1e-9:
-        return Measured(np.nan, np.nan)
+        return Measured(np.nan, np.nan, "the risks do not vary")
     design = np.column_stack([np.ones(len(x)), x])
     found = fit_logistic(design, observed, np.ones((1, len(x))), start=np.array([0.0, 1.0]))[0]
     if not np.isfinite(found).all():
-        return Measured(np.nan, np.nan)
+        return Measured(np.nan, np.nan, UNDEFINED["calibration_slope"])
     p = 1 / (1 + np.exp(-(design @ found)))
     w = p * (1 - p)
     spread = (w * x**2).sum() - (w * x).sum() ** 2 / w.sum()

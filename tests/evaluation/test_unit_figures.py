@@ -68,7 +68,7 @@ def test_recalibration_and_its_errors_are_those_of_a_logistic_regression():
 def test_observed_over_expected_and_log_loss_by_hand():
     observed, risk = np.array([1.0, 0, 0, 1, 0, 0, 0, 1]), np.full(8, 0.25)
     found = measure(observed, risk, None)
-    shown = with_interval(found["observed_expected"], "log", 0.95, "")
+    shown = with_interval(found["observed_expected"], "log", 0.95)
     assert shown["estimate"] == pytest.approx(1.5)  # 3 events, 2 expected
     assert shown["high"] == pytest.approx(1.5 * np.exp(1.959964 * np.sqrt((1 - 3 / 8) / 3)))
     assert back(found["log_loss"].value, "log") == pytest.approx(log_loss(observed, risk))
@@ -81,8 +81,27 @@ def test_risks_that_separate_the_classes_or_do_not_vary_have_no_ranking():
     for found in (separated["auroc"], separated["calibration_slope"], constant["calibration_slope"],
                   separated["auroc_within_therapy"]):  # fmt: skip
         assert not found.usable
-    shown = with_interval(separated["auroc"], "logit", 0.95, "perfect ranking")
-    assert shown == {"estimate": None, "low": None, "high": None, "reason": "perfect ranking"}
+    shown = with_interval(separated["auroc"], "logit", 0.95)
+    assert (shown["estimate"], shown["low"], shown["high"]) == (1, None, None)
+    assert shown["reason"].startswith("the risks separate the classes")
+    backwards = measure(1 - observed, np.linspace(0.1, 0.9, 24), None)["auroc"]
+    assert with_interval(backwards, "logit", 0.95)["estimate"] == 0
+
+
+@pytest.mark.parametrize(
+    ("risk", "strata", "figure", "reason"),
+    [
+        (np.linspace(0.1, 0.9, 24), None, "auroc_within_therapy", "no therapy is recorded"),
+        (np.linspace(0.1, 0.9, 24), np.repeat([0, 1], 12), "auroc_within_therapy",
+         "no therapy has patients of both classes"),
+        (np.linspace(0.1, 0.9, 24), None, "calibration_slope", "the risks separate the classes"),
+        (np.full(24, 0.4), None, "calibration_slope", "the risks do not vary"),
+        (np.full(24, 0.4), None, "auroc", "the risks do not vary"),
+    ],
+)  # fmt: skip
+def test_what_keeps_a_figure_from_being_is_told_as_it_is(risk, strata, figure, reason):
+    found = measure(np.repeat([0.0, 1.0], 12), risk, strata)[figure]
+    assert with_interval(found, "identity", 0.95)["reason"] == reason
 
 
 def test_a_summary_passes_over_units_without_the_figure_and_says_when_too_few_are_left():
