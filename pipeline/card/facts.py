@@ -16,7 +16,7 @@ from pipeline.card.findings import describe_plots
 from pipeline.card.learning import learning_facts
 from pipeline.card.limits import limits, warnings
 from pipeline.card.method import method_facts
-from pipeline.card.performance import headline, outcome_performance
+from pipeline.card.performance import headline, lacking_scores, outcome_performance
 from pipeline.card.standards import standards_facts
 from pipeline.card.statements import ethics_facts, provenance_facts
 from pipeline.card.subgroups import subgroup_summary
@@ -223,6 +223,8 @@ def _performance(
         name: outcome_performance(evaluation["outcomes"].get(name, missing), outcome.label, guard)
         for name, outcome in config.outcomes.items()
     }
+    for name, own in outcomes.items():
+        own["lacking_scores"] = lacking_scores(evaluation.get("comparators", {}), name, guard)
     return {
         "definition": dict(evaluation["definition"]),
         "by_therapy": by_therapy,

@@ -18,6 +18,8 @@ SHOWN = (
     "calibration_intercept", "calibration_slope", "calibration_slope_within_therapy",
     "observed_expected", "ici", "e50", "e90",
 )  # fmt: skip
+# Of the model and a published score, among patients for whom the score is known.
+COMPARED = ("log_loss", "brier", "auroc", "auroc_within_therapy")
 AT_THRESHOLD = ("sensitivity", "specificity", "ppv", "npv", "alerts_per_100")
 
 
@@ -74,6 +76,44 @@ def outcome_performance(found: Mapping[str, Any], label: str, guard: Guard) -> d
         "subgroups": subgroup_tables(found.get("subgroups", []), guard),
         "truth": _truth(found.get("truth")),
     }
+
+
+def lacking_scores(
+    comparators: Mapping[str, Any], outcome: str, guard: Guard
+) -> list[dict[str, Any]]:
+    """Take over how many patients lack a published score, and the comparison among the others.
+
+    Parameters
+    ----------
+    comparators : mapping
+        Of ``evaluation.json``: by score, with ``complete_cases`` where some lack it.
+    outcome : str
+    guard : Guard
+
+    Returns
+    -------
+    list of dict
+        ``score``, ``label``, ``without`` (share of patients), ``n`` of those who have it and
+        ``differences``, the model minus the score among them.
+    """
+    found = []
+    for name, score in comparators.items():
+        among = score.get("complete_cases", {}).get(outcome)
+        if among is None:
+            continue
+        why = str(among.get("reason", "not in evaluation.json"))
+        found.append(
+            {
+                "score": name,
+                "label": MODELS.get(name, score["label"]),
+                "without": guard.hidden() if score["without"] is None else score["without"],
+                "n": among.get("n", guard.hidden()),
+                "differences": {
+                    key: figure(among.get("differences", {}).get(key), why) for key in COMPARED
+                },
+            }
+        )
+    return found
 
 
 def headline(

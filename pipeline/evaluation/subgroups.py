@@ -150,7 +150,7 @@ def _groups(
     found = []
     for name, own, hide, unsize in zip(grouping.names, rows, hides, unsized, strict=True):
         therapy = None if strata is None else strata[own]
-        units = _drawn_together(clusters, persons, own, settings)
+        units = drawn_together(clusters, persons, own, settings)
         n = None if unsize else int(own.sum())
         found.append(
             {"group": name, "n": n, **_group(data.part(own), therapy, units, hide, settings, seed)}
@@ -158,15 +158,23 @@ def _groups(
     return found
 
 
-def _drawn_together(
+def drawn_together(
     clusters: np.ndarray | None,
     persons: np.ndarray | None,
     own: np.ndarray,
     settings: Evaluation,
 ) -> np.ndarray | None:
-    """What the bootstrap draws as a whole among a group's patients: sites, where it spans enough.
+    """Return what the bootstrap draws as a whole in a group: sites, where it spans enough.
 
     Of fewer sites too few different samples can be drawn, as among all patients.
+
+    Parameters
+    ----------
+    clusters, persons : ndarray of int, shape (n,), or None
+        Of all patients.
+    own : ndarray of bool, shape (n,)
+        Who is in the group.
+    settings : Evaluation
     """
     if clusters is not None and len(np.unique(clusters[own])) >= settings.minimum_sites:
         return clusters[own]

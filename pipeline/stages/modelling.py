@@ -53,6 +53,7 @@ def evaluate(job: Job) -> str:
     """Judge the entire procedure by repeated cross-validation."""
     from pipeline.evaluation.clusters import bootstrap_clusters
     from pipeline.evaluation.comparators import comparator_facts
+    from pipeline.evaluation.complete_cases import complete_cases
     from pipeline.evaluation.evaluate import evaluate as evaluate_risks
     from pipeline.evaluation.grouping import groupings, therapy_attributes
     from pipeline.evaluation.procedure import out_of_fold_table
@@ -91,6 +92,11 @@ def evaluate(job: Job) -> str:
     )
     found["definition"]["clusters"] = drawn
     found["comparators"] = comparator_facts(procedure.scores, config.evaluation.minimum_cell)
+    among = complete_cases(
+        table, procedure.scores, patients, therapy, clusters, config.evaluation, config.seed
+    )
+    for name, by_outcome in among.items():
+        found["comparators"][name]["complete_cases"] = by_outcome
     write_json(job.out / "evaluation.json", found)
     judged = found["outcomes"][config.primary_outcome]
     if "reason" in judged:

@@ -308,3 +308,26 @@ def test_without_a_therapy_no_page_claims_a_gain_over_one(run):
         assert not re.search("therapy[ -](alone|only)|by the therapy", page.lower())
     assert "Base rate" in to_markdown(facts)
     assert "Therapy alone" in run.markdown
+
+
+def test_the_share_without_a_score_stands_beside_the_comparison_where_it_is_known(run):
+    changed = json.loads(json.dumps(run.evaluation))
+    gap = {"estimate": -0.0123, "low": -0.0345, "high": 0.0067}
+    figures = dict.fromkeys(("log_loss", "brier", "auroc", "auroc_within_therapy"), gap)
+    hidden = {"reason": "fewer than 10 patients in a cell"}
+    changed["comparators"] = {
+        "easix": {"label": "EASIX", "without": 0.31, "complete_cases": {
+            "ge2": {"n": 414, "differences": figures}, "ge3": hidden}},
+        "m_easix": {"label": "Modified EASIX", "without": 0.0},
+    }  # fmt: skip
+    facts = facts_of(run, evaluation=changed)
+    outcomes = facts["performance"]["outcomes"]
+    (told,) = outcomes["ge2"]["lacking_scores"]
+    assert (told["label"], told["without"], told["n"]) == ("EASIX", 0.31, 414)
+    assert outcomes["any"]["lacking_scores"] == []
+    (unknown,) = outcomes["ge3"]["lacking_scores"]
+    assert is_suppressed(unknown["n"])
+    assert is_unknown(unknown["differences"]["log_loss"])
+    for page in (to_html(facts, run.plots), to_markdown(facts)):
+        for text in ("31%", "414", "−0.0123", "(−0.0345 to 0.0067)"):
+            assert text in page
