@@ -102,8 +102,8 @@ class Rules:
         said = []
         if therapy not in model.therapies_seen:
             said.append(
-                "training saw no patient with this therapy: its published rate is the "
-                "starting point"
+                "training saw no patient with this therapy: its rate in the table of therapies "
+                "is the starting point"
             )
         elif self._arms_seen and arm not in self._arms_seen:
             said.append("training saw no patient with this therapy in this disease")
