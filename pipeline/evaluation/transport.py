@@ -14,8 +14,10 @@ import pandas as pd
 from pipeline.config import Evaluation, Transport
 from pipeline.evaluation.left_out import Periods, Units, find_periods, find_units
 from pipeline.evaluation.procedure import Procedure
+from pipeline.evaluation.resampled import enough_apart, with_resampled
 from pipeline.evaluation.resampling import Split, fit_splits
 from pipeline.evaluation.suppression import hidden_groups, hidden_sizes, pooled_name
+from pipeline.evaluation.transport_definition import definition
 from pipeline.evaluation.unit_figures import (
     SCALES,
     Measured,
@@ -44,6 +46,7 @@ def judge_transport(
     seed: int,
     progress: Progress,
     scratch: Path | None = None,
+    clusters: np.ndarray | None = None,
 ) -> dict[str, Any]:
     """Refit the entire procedure without each unit, and judge it there: ``transport.json``.
 
@@ -62,6 +65,8 @@ def judge_transport(
     progress : callable
     scratch : Path, optional
         As in `fit_splits`.
+    clusters : ndarray, shape (n,), optional
+        What the evaluation's bootstrap draws as a whole, as `bootstrap_clusters` finds it.
 
     Returns
     -------
@@ -114,7 +119,8 @@ def judge_transport(
 
     fits = fit(procedure, splits, 0) | fit(without_prior(procedure), unseen, len(splits))
     strata = None if patients.therapies is None else pd.factorize(patients.therapies)[0]
-    judge = Judge(patients.Y, list(patients.outcomes), strata, settings, evaluation)
+    whole = (clusters, patients.persons)
+    judge = Judge(patients.Y, list(patients.outcomes), strata, settings, evaluation, whole, seed)
     return {
         "definition": definition(settings, evaluation),
         "sites": {"reason": of_sites}
@@ -157,6 +163,8 @@ class Judge:
     strata: np.ndarray | None
     settings: Transport
     evaluation: Evaluation
+    whole: tuple[np.ndarray | None, ...]
+    seed: int
 
     def units(self, units: Units, kind: str, fits: Fits) -> dict[str, Any]:
         """Judge each unit on its own patients, and summarise."""
@@ -207,6 +215,9 @@ class Judge:
     def temporal(self, periods: Periods, risks: Risks) -> dict[str, Any]:
         """Judge the later patients."""
         n, events, hide_n, hidden = self._counts(periods.group)
+        later = periods.group == 0
+        of_later = [None if codes is None else codes[later] for codes in self.whole]
+        clusters = enough_apart(of_later, self.evaluation)
         outcomes: dict[str, Any] = {}
         for k, outcome in enumerate(self.outcomes):
             if min(events[k, 0], n[0] - events[k, 0]) < self._needed:
@@ -215,8 +226,10 @@ class Judge:
             elif hidden[k, 0]:
                 outcomes[outcome] = {"events": None, "reason": HIDDEN}
             else:
-                found = self._measured(k, periods.group == 0, risks)
-                outcomes[outcome] = {"events": int(events[k, 0]), **self._row(found)}
+                row = self._row(self._measured(k, later, risks))
+                if clusters is not None:
+                    row = self._resampled(row, k, later, risks, clusters)
+                outcomes[outcome] = {"events": int(events[k, 0]), **row}
         return {
             "train_years": periods.train_years,
             "test_years": periods.test_years,
@@ -273,6 +286,15 @@ class Judge:
         }
         return row
 
+    def _resampled(
+        self, row: dict[str, Any], k: int, rows: np.ndarray, risks: Risks, clusters: np.ndarray
+    ) -> dict[str, Any]:
+        y, model = self.Y[rows, k], risks["model"][:, k]
+        loss = patient_log_loss(y, model)
+        gaps = {name: loss - patient_log_loss(y, risks[name][:, k]) for name in row["differences"]}
+        strata = None if self.strata is None else self.strata[rows]
+        return with_resampled(row, y, model, gaps, strata, clusters, self.evaluation, self.seed)
+
     def _summary(
         self, measured: list[dict[str, dict[str, Measured]]], risks: Risks
     ) -> dict[str, Any]:
@@ -299,41 +321,3 @@ class Judge:
         if "without_prior" in risks:
             found["summary_without_prior"] = over("without_prior")
         return found
-
-
-def definition(settings: Transport, evaluation: Evaluation) -> dict[str, Any]:
-    """Return what the figures are, in words."""
-    return {
-        "procedure": (
-            "the entire procedure is refitted without the unit's patients, wherever they have "
-            "rows, and judged on them; units with fewer patients of either class are not judged, "
-            "but train the others"
-        ),
-        "units": (
-            f"{settings.units} at most, those with most patients in the smaller class of the "
-            "primary outcome"
-        ),
-        "intervals": f"{evaluation.interval_level:.0%}, normal approximation with analytic errors",
-        "summary": (
-            "random effects by restricted maximum likelihood, Hartung-Knapp interval; the "
-            "prediction interval (t with k - 2 degrees of freedom) is where the true value of one "
-            "further unit is expected"
-        ),
-        "tau": (
-            "standard deviation between units, in log-odds for AUROC, as a logarithm for "
-            "observed/expected and log-loss, else on the figure's own scale"
-        ),
-        "without_prior": (
-            "the same with the training patients' base rate in place of the therapy's published "
-            "rate; its attributes stay predictors"
-        ),
-        "differences": "model minus comparator on the same patients; below 0 is better",
-        "temporal": (
-            f"trained on earlier years, judged on the last ones that hold at least "
-            f"{settings.latest_share:.0%} of the patients; their patients train nothing"
-        ),
-        "suppression": f"counts under {evaluation.minimum_cell}, and what would reveal them, "
-        "are not given",
-        "interval_level": evaluation.interval_level,
-        "minimum_events": max(settings.minimum_events, evaluation.minimum_cell),
-    }

@@ -112,10 +112,12 @@ def evaluate(job: Job) -> str:
 
 def transport(job: Job) -> str:
     """Refit without each site, each therapy and the last years, and judge there."""
+    from pipeline.evaluation.clusters import bootstrap_clusters
     from pipeline.evaluation.transport import judge_transport
 
-    config, cohort, settings = job.config, cohort_of(job), job.config.transport
-    procedure = _procedure(job, cohort, plan_of(job), dictionary_of(job))
+    config, cohort, dictionary = job.config, cohort_of(job), dictionary_of(job)
+    settings = config.transport
+    procedure = _procedure(job, cohort, plan_of(job), dictionary)
     therapies = procedure.patients.therapies
     year = _column(cohort, settings.year)
     found = judge_transport(
@@ -129,6 +131,7 @@ def transport(job: Job) -> str:
         config.seed,
         job.progress,
         job.scratch,
+        bootstrap_clusters(cohort, dictionary, config.evaluation)[0],
     )
     write_json(job.out / "transport.json", found)
     if "reason" in found["sites"]:

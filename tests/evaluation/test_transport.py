@@ -27,11 +27,19 @@ def cohort(n=1600, site_sd=0.0, seed=0):
     return observed, X, NAMES[site]
 
 
-def judge(procedure, sites=None, therapies=None, years=None, evaluation=EVALUATION, **settings):
+def judge(
+    procedure,
+    sites=None,
+    therapies=None,
+    years=None,
+    evaluation=EVALUATION,
+    clusters=None,
+    **settings,
+):
     told = []
     found = judge_transport(
         procedure, sites, therapies, years, "event", Transport(**settings), evaluation, 1,
-        lambda what, done, total: told.append((done, total)),
+        lambda what, done, total: told.append((done, total)), clusters=clusters,
     )  # fmt: skip
     json.dumps(found, allow_nan=False)
     return found, told
@@ -240,6 +248,55 @@ def test_the_last_years_are_set_apart_and_nobody_of_unknown_year_takes_part():
     split = found.split(1)
     assert (len(split.train), len(split.test)) == (70, 30)
     assert years[split.train].max() < years[split.test].min()
+
+
+def later(clusters=None, persons=None):
+    """What is said of the last year, at eight sites that differ by what no predictor shows."""
+    observed, X, sites = cohort(4000, site_sd=1.0)
+    years = np.repeat([2019.0, 2020, 2021, 2022], 1000)
+    procedure = Toy(replace(patients_of(observed, X), persons=persons))
+    found, _ = judge(procedure, None, None, years, clusters=clusters)
+    last = procedure.calls[0][1]
+    risk = procedure(*procedure.calls[0][:2], 0)["model"][:, 0]
+    return found["temporal"]["outcomes"]["event"], observed[last], risk, sites[last]
+
+
+def width(figure, scale=lambda value: value):
+    return scale(figure["high"]) - scale(figure["low"])
+
+
+def test_later_patients_of_a_site_are_not_independent():
+    """Observed/expected, by the sites' own residuals: the ratio estimator of a cluster sample."""
+    alone, observed, risk, sites = later()
+    whole, *_ = later(clusters=np.arange(4000) % 8)
+    ratio = observed.sum() / risk.sum()
+    residual = [(observed - ratio * risk)[sites == s].sum() for s in NAMES]
+    error = np.sqrt(8 / 7 * np.square(residual).sum()) / observed.sum()  # of the logarithm
+    analytic, resampled = (found["figures"]["observed_expected"] for found in (alone, whole))
+    assert analytic["estimate"] == pytest.approx(ratio)
+    assert resampled["estimate"] == pytest.approx(ratio)
+    # The t distribution of 7 degrees of freedom: 2.36 errors to either side.
+    assert width(resampled, np.log) == pytest.approx(2 * 2.36 * error, rel=0.15)
+    assert width(resampled, np.log) > 3 * width(analytic, np.log)
+    assert width(whole["figures"]["calibration_intercept"]) > 3 * width(
+        alone["figures"]["calibration_intercept"]
+    )
+    for found in (alone, whole):
+        gap = found["differences"]["therapy_only"]["log_loss"]
+        assert gap["low"] < gap["estimate"] < gap["high"]
+    # AUROC within therapy is undefined without therapies, whatever is resampled.
+    name = "auroc_within_therapy"
+    assert whole["figures"][name] == alone["figures"][name]
+
+
+def test_few_sites_leave_later_patients_as_they_are_or_persons_with_all_their_rows():
+    alone, *_ = later()
+    assert later(clusters=np.arange(4000) % 4)[0] == alone  # of 4 sites, no samples differ enough
+    # Ten rows a person: their sum varies more than that of ten strangers where sites differ.
+    persons = 8 * (np.arange(4000) // 80) + np.arange(4000) % 8
+    repeated, *_ = later(clusters=np.arange(4000) % 4, persons=persons)
+    name = "observed_expected"
+    assert width(repeated["figures"][name]) > 1.2 * width(alone["figures"][name])
 
 
 def test_the_first_year_always_trains():
