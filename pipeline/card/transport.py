@@ -192,7 +192,7 @@ def _findings(facts: Mapping[str, Any], primary: str) -> list[str]:
         if parts:
             found.append(
                 f"On the last years ({years}), trained on earlier ones: {'; '.join(parts)}."
-                + _off(figures["observed_expected"])
+                + _off(figures)
             )
     return found
 
@@ -202,11 +202,11 @@ def _ranking(figures: Mapping[str, Any]) -> str:
     return "auroc" if is_unknown(figures["auroc_within_therapy"]) else "auroc_within_therapy"
 
 
-def _off(observed_expected: Any) -> str:
-    """Say which way the risks were off, where the interval leaves no doubt."""
-    if is_unknown(observed_expected) or observed_expected["low"] is None:
-        return ""
-    if observed_expected["low"] <= 1 <= observed_expected["high"]:
-        return ""
-    way = "too high" if observed_expected["high"] < 1 else "too low"
-    return f" Its risks were {way} there."
+def _off(figures: Mapping[str, Any]) -> str:
+    """Say which way the risks were off, where an interval leaves no doubt."""
+    for key, ideal in (("calibration_intercept", 0), ("observed_expected", 1)):
+        found = figures[key]
+        if is_unknown(found) or found["low"] is None or found["low"] <= ideal <= found["high"]:
+            continue
+        return f" Its risks were {'too high' if found['high'] < ideal else 'too low'} there."
+    return ""
