@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from pipeline.config import Evaluation
 from pipeline.errors import InputError, did_you_mean
@@ -23,6 +21,10 @@ def fold_groups(cohort: pd.DataFrame, settings: Evaluation) -> np.ndarray | None
         If the config names a column that the cohort lacks, or if patients with rows in
         several groups leave fewer of them apart than there are folds.
     """
+    # Here, because scoring imports this module by way of the model and needs no scipy.
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
     keys = [key for key in (settings.patient, settings.group) if key is not None]
     if not keys:
         return None

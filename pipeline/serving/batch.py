@@ -13,6 +13,9 @@ from pipeline.errors import InputError, did_you_mean
 from pipeline.ingest.files import read_frame
 from pipeline.serving.scorer import load
 
+# Columns that are named one by one where no risk rests on them.
+_NAMED = 5
+
 
 def score_file(model: str, source: Path, target: Path) -> str:
     """Score a file, write the risks, and say what was done and which columns were not read.
@@ -72,6 +75,8 @@ def _unread(frame: pd.DataFrame, read: set[str | None], inputs: Iterable[str]) -
     hints = {name: did_you_mean(name, absent) for name in names}
     mistaken = [f"Not read: column '{name}'{hint}" for name, hint in hints.items() if hint]
     others = [f"'{name}'" for name, hint in hints.items() if not hint]
+    if len(others) > _NAMED:
+        others[_NAMED:] = [f"and {len(others) - _NAMED} more"]
     return mistaken + ([f"Not read: {', '.join(others)}"] if others else [])
 
 

@@ -224,25 +224,34 @@ def test_without_trees_nothing_obeys_a_direction(tiny):
     assert found["model"]["directions"] is None
 
 
-def with_observed_expected(run, low: float, high: float):
-    """The card's sentence on the later years, with that interval of observed/expected."""
+CHANCE = {"observed_expected": (0.8, 1.2), "calibration_intercept": (-0.2, 0.2)}
+
+
+def on_the_last_years(run, **intervals):
+    """The card's sentence on the later years, with these intervals and else those of chance."""
     transport = json.loads(json.dumps(run.transport))
     own = transport["temporal"]["outcomes"]["ge2"]["figures"]
-    own["observed_expected"] = {"estimate": (low + high) / 2, "low": low, "high": high}
+    for name, (low, high) in (CHANCE | intervals).items():
+        own[name] = {"estimate": (low + high) / 2, "low": low, "high": high}
     findings = facts_of(run, transport=transport)["performance"]["transport"]["findings"]
     return next(sentence for sentence in findings if "last years" in sentence)
 
 
 @pytest.mark.parametrize(
-    ("low", "high", "end"),
-    [(0.7, 0.9, "Its risks were too high there."), (1.1, 1.3, "Its risks were too low there.")],
+    ("figure", "low", "high", "end"),
+    [
+        ("observed_expected", 0.7, 0.9, "Its risks were too high there."),
+        ("observed_expected", 1.1, 1.3, "Its risks were too low there."),
+        ("calibration_intercept", -0.46, -0.02, "Its risks were too high there."),
+        ("calibration_intercept", 0.02, 0.46, "Its risks were too low there."),
+    ],
 )
-def test_risks_that_were_off_in_later_years_are_said_to_be(run, low, high, end):
-    assert with_observed_expected(run, low, high).endswith(end)
+def test_risks_that_were_off_in_later_years_are_said_to_be(run, figure, low, high, end):
+    assert on_the_last_years(run, **{figure: (low, high)}).endswith(end)
 
 
 def test_risks_within_chance_of_the_later_years_are_not_called_off(run):
-    sentence = with_observed_expected(run, 0.8, 1.2)
+    sentence = on_the_last_years(run)
     assert "observed / expected 1.00 (0.80 to 1.20)" in sentence
     assert "too" not in sentence
 

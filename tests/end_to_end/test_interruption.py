@@ -47,7 +47,9 @@ def disturbed(configure, environment, tmp_path_factory):
             env=environment(PYTHONHASHSEED=str(len(ended)), TZ="Pacific/Auckland", LC_ALL="C"),
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
-        while stage and process.poll() is None and not (run / f".{stage}.new").exists():
+        # A stage may begin and end between two looks.
+        begins = [] if stage is None else [run / f".{stage}.new", run / stage]
+        while begins and process.poll() is None and not any(path.exists() for path in begins):
             time.sleep(0.01)
         if how is not None:
             time.sleep(after)

@@ -277,10 +277,10 @@ def infinite_typed_values(folder):
 
 
 @case(
-    "column 'CRP': unit 'mg/dl' is not accepted for 'crp'; did you mean 'mg/dL'?",
+    "column 'CRP': unit 'mgdL' is not accepted for 'crp'; did you mean 'mg/dL'?",
     "one of mg/L, mg/dL, ug/mL",
     "add it to 'accepts'",
-    tables=[with_columns(crp={"column": "CRP", "unit": "mg/dl"})],
+    tables=[with_columns(crp={"column": "CRP", "unit": "mgdL"})],
 )
 def a_unit_that_is_not_accepted(folder):
     save(cohort(), folder)
