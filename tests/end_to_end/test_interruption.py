@@ -46,10 +46,10 @@ def disturbed(configure, environment, tmp_path_factory):
             [sys.executable, "-m", "pipeline", "run", str(config)],
             env=environment(PYTHONHASHSEED=str(len(ended)), TZ="Pacific/Auckland", LC_ALL="C"),
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            # A shell lets its background jobs ignore SIGINT, and children inherit that.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )  # fmt: skip
-        # A stage may begin and end between two looks.
-        begins = [] if stage is None else [run / f".{stage}.new", run / stage]
-        while begins and process.poll() is None and not any(path.exists() for path in begins):
+        while stage and process.poll() is None and not (run / f".{stage}.new").exists():
             time.sleep(0.01)
         if how is not None:
             time.sleep(after)
