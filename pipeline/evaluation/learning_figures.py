@@ -62,6 +62,8 @@ def figures_by_size(
             of_fits[0], first = 1, False
         crossed = np.tile(weights, repeats) * of_fits.reshape(len(weights), -1)[:, of_fit]
         total = crossed.sum(axis=1)
+        # Few sites and few fits may leave no patient in a resample: it has no figure.
+        total = np.where(total > 0, total, np.nan)
         found["log_loss"].append(np.stack([crossed @ loss / total for loss in losses], axis=1))
         for name, codes in (("auroc", of_fit), ("auroc_within_therapy", within)):
             if codes is not None:
