@@ -74,6 +74,11 @@ def _fit_name(size: int, repeat: int, fold: int, subset: int) -> str:
     return f"{size}_repeat_{repeat}_fold_{fold}_part_{subset}"
 
 
+def _size_of(fit_name: str) -> int:
+    """The size that was asked for; the rows of whole persons may be fewer."""
+    return int(fit_name.split("_")[0])
+
+
 def risks_by_size(
     fits: dict[str, Any],
     drawn: dict[str, Split],
@@ -101,7 +106,7 @@ def training_rows(
     """Return the training patients of every fit of each size; the last size is whole folds."""
     rows: dict[int, list[np.ndarray]] = {size: [] for size in sizes}
     for name, split in drawn.items():
-        rows[int(name.split("_")[0])].append(split.train)
+        rows[_size_of(name)].append(split.train)
     rows[sizes[-1]] = [np.flatnonzero(row != f) for row in folds for f in np.unique(row)]
     return [rows[size] for size in sizes]
 

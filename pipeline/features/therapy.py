@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
+from pipeline.cohort.grading_systems import comparable
 from pipeline.config import TherapyPrior
 
 ATTRIBUTES = ("modality", "target", "costimulation", "step_up")
@@ -171,7 +172,7 @@ def _studies(therapies: pd.DataFrame, settings: TherapyPrior) -> pd.DataFrame:
         p = (rate * n + 0.5) / (n + 1)
         spread = np.full(len(part), settings.study_sd**2)
         spread += np.where(part["evidence"] == "assumed", settings.assumed_sd**2, 0)
-        near_astct = part["grading_system"].str.startswith(("ASTCT", "Lee"))
+        near_astct = part["grading_system"].map(lambda system: comparable(system, "ASTCT"))
         spread += np.where(near_astct, 0, settings.other_grading_sd**2)
         counted = 1 / (1 / n + spread * p * (1 - p))
         part["grade"], part["counted"], part["events"] = grade, counted, rate * counted

@@ -1,4 +1,4 @@
-"""Calibration of served risks on new patients: as a whole, over time, and what has changed."""
+"""Calibration of served risks on new patients: as a whole and over time."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from pipeline.model.head import SMALLEST_SHOWN
 from pipeline.monitoring.closed_test import Site, fit
 
 _EVERYONE = "all"
-_LEAST_INFORMATION = 5.0
 
 
 def calibration_by_period(
@@ -152,59 +151,6 @@ def trend(site: Site, period: np.ndarray | None) -> tuple[float, float] | None:
     line = fit(np.hstack([one, centred[:, None]]), y, offset)
     p = float(chi2.sf(max(0.0, 2 * (line.log_likelihood - flat.log_likelihood)), 1))
     return p, float(line.coefficients[1] * (x.max() - x.mean()))
-
-
-def changed_effects(
-    site: Site, terms: np.ndarray, names: list[str], trained_variance: np.ndarray, belief_sd: float
-) -> tuple[float, dict[str, float]]:
-    """Whether terms tell of the outcome what the model does not, even recalibrated.
-
-    The model is recalibrated first as far as it can be (`reweighted`), so that a shift or a
-    loss of strength is not taken for a change of single effects; what is left is tested by its
-    score, which stays honest where a term has few events. The model's own effects are estimates
-    of a limited cohort: their variance adds to that of the new patients.
-
-    Parameters
-    ----------
-    site : Site
-    terms : ndarray, shape (n, k)
-        0/1 or standardised.
-    names : list of str, length k
-    trained_variance : ndarray, shape (k,)
-        Of each term's effect as training left it.
-    belief_sd : float
-        Of the normal belief that keeps the effects of rare terms sober.
-
-    Returns
-    -------
-    p : float
-        Score test of all terms at once.
-    effects : dict of str to float
-        What each term adds to the log-odds.
-    """
-    from scipy.stats import chi2
-
-    base = site.design("reweighted")
-    offset = site.offset + base @ fit(base, site.y, site.offset).coefficients
-    risk = np.exp(-np.logaddexp(0.0, -offset))
-    weight = risk * (1 - risk)
-    # Enough information on each term: about five events' worth.
-    spread = (terms**2 * weight[:, None]).sum(axis=0)
-    kept = (spread >= _LEAST_INFORMATION) & (terms.std(axis=0) > 1e-9)
-    if not kept.any():
-        return 1.0, {}
-    X = terms[:, kept]
-    nuisance = np.linalg.solve((base.T * weight) @ base, (base.T * weight) @ X)
-    free = X - base @ nuisance
-    score = free.T @ (site.y - risk)
-    information = (free.T * weight) @ free
-    information += (information * trained_variance[kept]) @ information
-    rank = int(np.linalg.matrix_rank(information, tol=1e-8 * np.trace(information)))
-    statistic = float(score @ np.linalg.pinv(information, rcond=1e-8) @ score)
-    found = fit(X, site.y, offset, precision=np.full(X.shape[1], belief_sd**-2.0))
-    told = [name for name, k in zip(names, kept, strict=True) if k]
-    effects = {name: float(e) for name, e in zip(told, found.coefficients, strict=True)}
-    return float(chi2.sf(statistic, max(rank, 1))), effects
 
 
 def _figures(y: np.ndarray, risk: np.ndarray, level: float) -> dict[str, Any]:

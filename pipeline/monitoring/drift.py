@@ -17,6 +17,7 @@ from pipeline.config import Monitoring
 from pipeline.model.artifact import Artifact
 from pipeline.model.head import SMALLEST_SHOWN
 from pipeline.model.reference import OTHER, level_name, shares_between
+from pipeline.monitoring.multiplicity import adjusted
 from pipeline.monitoring.observations import Observations
 
 _NONE, _NOTABLE, _LARGE = "none", "notable", "large"
@@ -91,15 +92,6 @@ def homogeneity(trained: np.ndarray, new: np.ndarray) -> float:
     expected = table.sum(axis=1, keepdims=True) * table.sum(axis=0) / table.sum()
     statistic = float(((table - expected) ** 2 / expected).sum())
     return float(chi2.sf(statistic, max(int(used.sum()) - 1, 1)))
-
-
-def adjusted(p: np.ndarray) -> np.ndarray:
-    """Benjamini and Hochberg's adjusted p-values, shape (n,)."""
-    order = np.argsort(p)
-    scaled = p[order] * len(p) / np.arange(1, len(p) + 1)
-    found = np.empty_like(p)
-    found[order] = np.minimum.accumulate(scaled[::-1])[::-1].clip(max=1.0)
-    return found
 
 
 def _counts(

@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from pipeline.cohort.dictionary import read_dictionary
+from pipeline.cohort.grading_systems import comparable
 from pipeline.config import Audit, Config
 from pipeline.errors import InputError
 from pipeline.ingest.checks import check_values
@@ -34,13 +35,12 @@ def read_patients(file: Path, config: Config) -> pd.DataFrame:
 
 
 def _check_grading(frame: pd.DataFrame, settings: Audit, file: Path) -> None:
-    """Refuse grades of a system unlike ours; as in the audit, Lee 2014 is near enough."""
+    """Refuse grades that are not comparable with ours."""
     if settings.grading_column not in frame:
         return
-    systems = frame[settings.grading_column].dropna().astype(str).str.strip().str.casefold()
-    ours = settings.grading_system.casefold()
-    alike = ("lee", ours) if ours == "astct" else (ours,)
-    others = int((~systems.str.startswith(alike) & (systems != "")).sum())
+    systems = frame[settings.grading_column].dropna().astype(str).str.strip()
+    stated = systems[systems != ""]
+    others = sum(not comparable(system, settings.grading_system) for system in stated)
     if others:
         raise InputError(
             f"{others} of {len(frame)} patients are graded by another system",

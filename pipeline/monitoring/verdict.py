@@ -14,23 +14,20 @@ from typing import Any
 import numpy as np
 
 from pipeline.config import Monitoring
-from pipeline.features.matrix import build_matrix, prior_log_odds
 from pipeline.model.artifact import Artifact
 from pipeline.model.head import SMALLEST_SHOWN
-from pipeline.monitoring.calibration import (
-    Scarcity,
-    changed_effects,
-    miscalibration,
-    scarcity,
-    trend,
-)
+from pipeline.monitoring.calibration import Scarcity, miscalibration, scarcity, trend
+from pipeline.monitoring.changes import changed_meaning
 from pipeline.monitoring.closed_test import Site
+from pipeline.monitoring.multiplicity import rejected
 from pipeline.monitoring.observations import Observations
 
 FINE, RECALIBRATE, RETRAIN = "fine", "recalibrate", "retrain"
 
 # A p-value that a reader would notice in the intervals, though not beyond doubt among all tests.
 _HINT = 0.05
+
+_FAR = ", as far as the number of events tells"
 
 Reason = dict[str, Any]
 
@@ -87,7 +84,7 @@ def _sentence(verdict: str, reasons: list[Reason], faults: list[Reason], judged:
     if verdict != FINE:
         text += ": " + "; ".join(called)
     elif judged:
-        text += ": risks agree with what was observed, as far as the number of events tells"
+        text += f": risks agree with what was observed{_FAR}"
         watched = [r["watch"] for r in reasons if "watch" in r]
         text += f"; watch {' and '.join(watched)}" if watched else ""
     else:
@@ -166,7 +163,7 @@ def _calibration(
                 "look again once more outcomes are known"
             )
         elif (name, "level") not in certain:
-            told += ", as far as the number of events tells"
+            told += _FAR
         elif abs(shift) < settings.intercept and low <= slope <= high:
             told += ", but for a trifle"
         else:
@@ -185,114 +182,36 @@ def _calibration(
                 "average"
             )
             reasons.append(_reason("trend", name, RECALIBRATE, told))
-    for name, few in scarce.items():
-        off = (name, "level") in certain and abs(few.shift) >= settings.intercept
-        # No p-value: with the number expected it would tell the count.
+    return reasons + [
+        _scarce(labels[name], name, few, (name, "level") in certain, settings)
+        for name, few in scarce.items()
+    ]
+
+
+def _scarce(label: str, outcome: str, few: Scarcity, certain: bool, settings: Monitoring) -> Reason:
+    # No p-value: with the number expected it would tell the count.
+    told, off = f"risks of {label} agree with what was observed{_FAR}", False
+    if certain and abs(few.shift) >= settings.intercept:
+        off = True
         told = (
-            f"risks of {labels[name]} are too {'high' if few.shift < 0 else 'low'}: fewer than "
+            f"risks of {label} are too {'high' if few.shift < 0 else 'low'}: fewer than "
             f"{SMALLEST_SHOWN} patients are {'with' if few.shift < 0 else 'without'} it, where "
             f"about {few.expected:.0f} were expected"
-            if off
-            else f"risks of {labels[name]} agree with what was observed, as far as the number of "
-            "events tells"
         )
-        reasons.append(_reason("calibration", name, RECALIBRATE if off else FINE, told))
-    return reasons
-
-
-def rejected(p: dict[Any, float], alpha: float) -> set[Any]:
-    """Hypotheses that Holm's step-down procedure rejects, the closed test of Bonferroni's."""
-    found: set[Any] = set()
-    for i, key in enumerate(sorted(p, key=lambda key: p[key])):
-        if p[key] > alpha / (len(p) - i):
-            break
-        found.add(key)
-    return found
+    return _reason("calibration", outcome, RECALIBRATE if off else FINE, told)
 
 
 def _changes(
     sites: dict[str, Site], artifact: Artifact, observations: Observations, settings: Monitoring
 ) -> list[Reason]:
-    """Therapies or leading findings that mean something else than in training."""
-    families = {
-        "therapies": _therapy_terms(artifact, observations, settings),
-        "findings": _finding_terms(artifact, observations),
-    }
-    p: dict[Any, float] = {}
-    large: dict[Any, dict[str, float]] = {}
-    for name, site in sites.items():
-        k = artifact.model.outcomes.index(name)
-        for family, (terms, names, variance) in families.items():
-            if names:
-                key = name, family
-                p[key], effects = changed_effects(
-                    site, terms[site.rows], names, variance[:, k], settings.effect_sd
-                )
-                large[key] = {n: e for n, e in effects.items() if abs(e) >= settings.changed_effect}
+    changed = changed_meaning(sites, artifact, observations, settings)
     reasons = []
-    for name, family in sorted(rejected(p, settings.retrain_alpha)):
-        if large[name, family]:
-            told = ", ".join(f"{n} ({e:+.2f} in log-odds)" for n, e in large[name, family].items())
-            label = artifact.facts["labels"][name]
-            sentence = f"for {label}, {family} mean something else than in training: {told}"
-            reasons.append(_reason(f"changed_{family}", name, RETRAIN, sentence))
+    for (outcome, family), effects in changed.items():
+        told = ", ".join(f"{name} ({e:+.2f} in log-odds)" for name, e in effects.items())
+        label = artifact.facts["labels"][outcome]
+        sentence = f"for {label}, {family} mean something else than in training: {told}"
+        reasons.append(_reason(f"changed_{family}", outcome, RETRAIN, sentence))
     return reasons
-
-
-_Terms = tuple[np.ndarray, list[str], np.ndarray]
-
-
-def _therapy_terms(artifact: Artifact, observations: Observations, settings: Monitoring) -> _Terms:
-    """0/1 per therapy with enough patients; names; the variance that training left, by outcome.
-
-    The variance is that of the published rate as far as training did not tell of the arm, as in
-    the interval of a risk.
-    """
-    plan, heads = artifact.plan, artifact.model.heads
-    nothing = np.empty((len(observations), 0))
-    if plan.facts is None or plan.therapy is None:
-        return nothing, [], nothing
-    names = plan.facts.names(observations.values[plan.therapy]).astype(str)
-    unique, counts = np.unique(names, return_counts=True)
-    kept = [str(u) for u, c in zip(unique, counts, strict=True) if c >= settings.minimum_group]
-    if not kept:
-        return nothing, [], nothing
-    sd = np.nan_to_num(prior_log_odds(observations.values, plan)[1])
-    variance = np.zeros((len(kept), len(heads)))
-    for i, name in enumerate(kept):
-        for k, head in enumerate(heads):
-            told = sum(v for arm, v in head.information.items() if arm.split(" in ")[0] == name)
-            own = settings.therapy_sd**2 + float(np.mean(sd[names == name, k] ** 2))
-            variance[i, k] = own / (1 + told * own)
-    return np.column_stack([names == k for k in kept]).astype(float), kept, variance
-
-
-def _finding_terms(artifact: Artifact, observations: Observations) -> _Terms:
-    """The leading variables' columns, standardised; missing values at the mean."""
-    leading = artifact.facts["scoring"]["leading"]
-    places = [
-        (j, column.source)
-        for j, column in enumerate(artifact.plan.columns)
-        if column.source in leading and column.level is None
-    ]
-    if not places:
-        return np.empty((len(observations), 0)), [], np.empty((0, 0))
-    columns = [j for j, _ in places]
-    Z = build_matrix(observations.values, artifact.plan)[:, columns]
-    known = ~np.isnan(Z)
-    count = np.maximum(known.sum(axis=0), 1)
-    mean = np.where(known, Z, 0).sum(axis=0) / count
-    sd = np.sqrt(np.where(known, (Z - mean) ** 2, 0).sum(axis=0) / count)
-    scaled = np.where(known, (Z - mean) / np.where(sd > 0, sd, 1), 0.0)
-    variance = np.column_stack(
-        [
-            # Row 0 of the root is the intercept's.
-            (head.uncertainty.root[1:][columns] ** 2).sum(axis=1)
-            * (sd / head.uncertainty.basis.scale[columns]) ** 2
-            for head in artifact.model.heads
-        ]
-    )
-    return scaled, [source for _, source in places], variance
 
 
 def _reason(rule: str, outcome: str | None, calls_for: str, sentence: str) -> Reason:

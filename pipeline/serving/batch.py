@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -65,13 +64,13 @@ def score_file(model: str, source: Path, target: Path) -> str:
     abstained = int((risks["status"] == "abstain").sum())
     scored = "1 patient" if len(risks) == 1 else f"{len(risks):,} patients"
     said = f"{scored} scored, {abstained:,} of them without a risk: {target}"
-    return "\n".join([said, *_unread(frame, {*scorer.inputs, identifier}, scorer.inputs)])
+    return "\n".join([said, *_unread(frame, list(scorer.inputs), identifier)])
 
 
-def _unread(frame: pd.DataFrame, read: set[str | None], inputs: Iterable[str]) -> list[str]:
+def _unread(frame: pd.DataFrame, inputs: list[str], identifier: str | None) -> list[str]:
     """Name the columns that no risk rests on, first those whose names may be mistaken."""
     absent = [name for name in inputs if name not in frame]
-    names = [str(name) for name in frame.columns if name not in read]
+    names = [str(name) for name in frame.columns if name not in {*inputs, identifier}]
     hints = {name: did_you_mean(name, absent) for name in names}
     mistaken = [f"Not read: column '{name}'{hint}" for name, hint in hints.items() if hint]
     others = [f"'{name}'" for name, hint in hints.items() if not hint]

@@ -7,13 +7,11 @@ from scipy.stats import binomtest, poisson_binom
 
 from pipeline.monitoring.calibration import (
     calibration_by_period,
-    changed_effects,
     miscalibration,
     scarcity,
     trend,
 )
 from pipeline.monitoring.closed_test import Site, closed_test, fit
-from pipeline.monitoring.verdict import rejected
 
 
 def expit(x):
@@ -120,30 +118,6 @@ def test_it_updates_a_right_model_no_oftener_than_its_level():
     assert binomtest(updated, 400, 0.05).pvalue > 0.01 or updated < 20
 
 
-def test_score_test_of_changed_effects_keeps_its_level_with_rare_terms():
-    rng = np.random.default_rng(7)
-    alarms = 0
-    for _ in range(300):
-        site = drawn(rng, 300)
-        terms = (rng.random((300, 3)) < [0.5, 0.15, 0.12]).astype(float)
-        p, _ = changed_effects(site, terms, ["a", "b", "c"], np.zeros(3), 1.0)
-        alarms += p <= 0.05
-    assert binomtest(alarms, 300, 0.05).pvalue > 0.01 or alarms < 15
-
-
-def test_a_changed_effect_is_found_and_named():
-    rng = np.random.default_rng(8)
-    n = 1500
-    site = drawn(rng, n)
-    terms = rng.normal(size=(n, 2))
-    risk = expit(site.offset + 0.9 * terms[:, 1])
-    changed = Site((rng.random(n) < risk).astype(float), site.rate, site.deviation, site.rows)
-    p, effects = changed_effects(changed, terms, ["a", "b"], np.full(2, 0.01), 1.0)
-    assert p < 1e-6
-    assert effects["b"] == pytest.approx(0.9, abs=0.25)
-    assert abs(effects["a"]) < 0.25
-
-
 def test_trend_is_the_line_over_periods():
     rng = np.random.default_rng(9)
     n = 6000
@@ -178,9 +152,3 @@ def test_a_small_training_cohort_may_be_off_by_what_it_could_not_know():
         p, _, _ = miscalibration(Site(now.y, served, np.zeros(400), now.rows), 400)
         alarms += p <= 0.05
     assert binomtest(alarms, 400, 0.05).pvalue > 0.01 or alarms < 20
-
-
-def test_holm_by_hand():
-    # 0.01 <= 0.05/3; 0.02 <= 0.05/2; 0.06 > 0.05.
-    assert rejected({"a": 0.02, "b": 0.01, "c": 0.06}, 0.05) == {"a", "b"}
-    assert rejected({"a": 0.02, "b": 0.03, "c": 0.04}, 0.05) == set()

@@ -2,10 +2,9 @@
 
 import numpy as np
 import pytest
-from scipy.stats import false_discovery_control
 
 from pipeline.config import Monitoring
-from pipeline.monitoring.drift import adjusted, measure_drift, population_stability, shown_shares
+from pipeline.monitoring.drift import measure_drift, population_stability, shown_shares
 from pipeline.monitoring.observations import Observations
 
 SETTINGS = Monitoring()
@@ -25,11 +24,6 @@ def test_psi_of_equal_populations_is_chance_alone():
     ]
     # Uncorrected it would be about 9 (1/2000 + 1/100) = 0.095, next to the limit of 0.1.
     assert np.mean(drawn) < 0.04
-
-
-def test_adjusted_p_values_are_benjamini_hochberg_s():
-    p = np.random.default_rng(2).uniform(0, 0.2, 30)
-    np.testing.assert_allclose(adjusted(p), false_discovery_control(p))
 
 
 def test_a_cohort_has_not_drifted_from_itself(artifact, cohort):

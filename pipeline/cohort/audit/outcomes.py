@@ -9,6 +9,7 @@ import pandas as pd
 from pipeline.cohort.audit.finding import Finding, shown_if_large
 from pipeline.cohort.audit.material import Material
 from pipeline.cohort.dictionary import Variable
+from pipeline.cohort.grading_systems import comparable
 from pipeline.cohort.sample_size import against_riley, candidate_parameters
 
 # Grades of CRS run from 0 to 5 in every system.
@@ -19,8 +20,8 @@ def grading_systems(material: Material) -> Iterator[Finding]:
     """Grading systems in the cohort: several, or one unlike ours, are an error.
 
     The same patient can be grade 1 by ASTCT and grade 2 by Penn: pooled grades are no
-    outcome, and a rate by one system is no prior for another. Lee 2014, from which ASTCT
-    was made, is near enough to warn only. Grades of an unstated system are taken as ours.
+    outcome, and a rate by one system is no prior for another. What is `comparable` is
+    near enough to warn only. Grades of an unstated system are taken as ours.
     """
     column, expected = material.settings.grading_column, material.settings.grading_system
     recorded = material.cohort.get(column, pd.Series(dtype="str")).dropna()
@@ -39,7 +40,7 @@ def grading_systems(material: Material) -> Iterator[Finding]:
             int(minority),
             {"systems": len(systems)},
         )
-    elif systems[0] != expected and systems[0].startswith("Lee"):
+    elif systems[0] != expected and comparable(systems[0], expected):
         yield Finding(
             "grading_systems",
             "warning",
