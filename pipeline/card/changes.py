@@ -171,7 +171,7 @@ def _matched(
     was = minus[0] if comparable else {}
     for key in minus[1]:
         if key in MEASURES:
-            group = f"Minus {against.alone.removeprefix('the ')}"
+            group = f"Minus {against.short}"
             yield group, key, was.get(key), minus[1].get(key)
     rows = {row["threshold"]: row for row in old.get("thresholds", [])}
     for row in new.get("thresholds", []):

@@ -217,7 +217,7 @@ def _performance(
 ) -> dict[str, Any]:
     primary = config.primary_outcome
     missing = {"n": 0, "reason": "the outcome was not evaluated"}
-    against = yardstick(evaluation).alone.removeprefix("the ")
+    against = yardstick(evaluation).short
     by_therapy = bool(evaluation["definition"].get("by_therapy", True))
     outcomes = {
         name: outcome_performance(evaluation["outcomes"].get(name, missing), outcome.label, guard)

@@ -20,19 +20,24 @@ class Yardstick:
     ----------
     key : str
         In the gate's criterion.
-    alone : str
-        What it knows, as in "adds to the therapy alone".
+    short : str
+        What it knows, as in "net benefit over therapy alone".
     model : str
         The comparator, as in "log-loss against the therapy-only model".
     """
 
     key: str
-    alone: str
+    short: str
     model: str
 
+    @property
+    def alone(self) -> str:
+        """The same within a sentence, as in "adds to the therapy alone"."""
+        return f"the {self.short}"
 
-THERAPY = Yardstick("therapy_only", "the therapy alone", "the therapy-only model")
-BASE_RATE = Yardstick("base_rate", "the base rate", "the base rate")
+
+THERAPY = Yardstick("therapy_only", "therapy alone", "the therapy-only model")
+BASE_RATE = Yardstick("base_rate", "base rate", "the base rate")
 
 
 def yardstick(evaluation: Mapping[str, Any]) -> Yardstick:
