@@ -49,7 +49,7 @@ class Compiled:
         self._imputer = Imputer(model.imputer)
         folded = fold(deviations, len(artifact.plan.columns))
         self._lines = Lines(folded, model.heads)
-        self._reasons = Reasons(artifact, folded, self._boosters, follows)
+        self._reasons = Reasons(artifact, folded, follows)
         self._arm_terms = ArmTerms(artifact, self._reasons.centres)
         self._reach = NormalDist().inv_cdf(0.5 + artifact.facts["interval_level"] / 2)
         self._own = np.arange(len(model.heads))
@@ -79,7 +79,12 @@ class Compiled:
         cubes = self._lines.cubes(filled)
         margins, posterior = self._lines.of(filled, cubes)
         terms = self._arm_terms.terms(arms)
-        learned = self._learned(known, margins)
+        # SHAP values add up to the margin: who wants reasons needs no second look at the trees.
+        shap = [booster.contributions(known.T).T for booster in self._boosters] if reasons else []
+        scores = [of_columns.sum(axis=0) for of_columns in shap] or [
+            booster.margin(known.T) for booster in self._boosters
+        ]
+        learned = self._learned(scores, margins)
         each: list[Any] = []
         low: list[Any] = []
         high: list[Any] = []
@@ -105,15 +110,12 @@ class Compiled:
             nothing = np.empty((len(Z), 0, len(self._heads)))
             return risks, nothing[:, :, 0], nothing
         of_arm = self._arm_terms.contributions(arms)
-        return risks, *self._reasons.of(filled, cubes, known, of_arm, terms[2], bound_by)
+        return risks, *self._reasons.of(filled, cubes, shap, of_arm, terms[2], bound_by)
 
-    def _learned(self, known: np.ndarray, margins: np.ndarray) -> list[tuple[Any, Any, Any]]:
+    def _learned(self, scores: list[np.ndarray], margins: np.ndarray) -> list[tuple[Any, Any, Any]]:
         """Deviations by trees, ridge and elastic net: of one patient as plain numbers."""
         lines, half = _plain(margins), len(self._boosters)
-        trees = [
-            _plain(booster.margin(known.T)) - base
-            for booster, base in zip(self._boosters, self._tree_bases, strict=True)
-        ]
+        trees = [_plain(score) - base for score, base in zip(scores, self._tree_bases, strict=True)]
         return list(zip(trees, lines[:half], lines[half:], strict=True))
 
     def _cap(self, limits: np.ndarray) -> np.ndarray | None:

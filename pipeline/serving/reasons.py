@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import numpy as np
 
 from pipeline.model.artifact import Artifact
-from pipeline.model.booster import Booster
 from pipeline.serving.folding import Folded
 
 
@@ -18,8 +17,6 @@ class Reasons:
     ----------
     artifact : Artifact
     folded : Folded
-    boosters : sequence of Booster
-        Of the deviations, in the order of ``folded``.
     follows : sequence of int or None
         Per head, its deviation.
 
@@ -33,17 +30,16 @@ class Reasons:
         self,
         artifact: Artifact,
         folded: Folded,
-        boosters: Sequence[Booster],
         follows: Sequence[int | None],
     ) -> None:
         heads, plan = artifact.model.heads, artifact.plan
-        self._boosters = boosters
+        shared = len(folded.straight) // 2
         # Per head, how its linear learners and its trees are weighed.
-        linear = np.zeros((len(heads), 2 * len(boosters)))
-        trees = np.zeros((len(heads), len(boosters)))
+        linear = np.zeros((len(heads), 2 * shared))
+        trees = np.zeros((len(heads), shared))
         for k, (head, j) in enumerate(zip(heads, follows, strict=True)):
             if j is not None:
-                trees[k, j], *linear[k, [j, len(boosters) + j]] = head.b
+                trees[k, j], *linear[k, [j, shared + j]] = head.b
         width = len(plan.columns)
         source_of = np.array([plan.sources.index(c.source) for c in plan.columns], dtype=int)
         of_trees = np.append(source_of, -1)
@@ -51,7 +47,7 @@ class Reasons:
             [linear @ folded.straight, linear @ folded.cubes, np.repeat(trees, width + 1, axis=1)]
         )
         sources = np.concatenate(
-            [source_of, source_of[folded.knot_columns], np.tile(of_trees, len(boosters))]
+            [source_of, source_of[folded.knot_columns], np.tile(of_trees, shared)]
         )
         # Terms of a source side by side: each source is then one sum of adjoining rows.
         order = np.argsort(sources, kind="stable")
@@ -72,7 +68,7 @@ class Reasons:
         self,
         filled: np.ndarray,
         cubes: np.ndarray,
-        known: np.ndarray,
+        shap: Sequence[np.ndarray],
         of_arm: np.ndarray,
         follows: np.ndarray,
         bound_by: np.ndarray | None,
@@ -81,8 +77,10 @@ class Reasons:
 
         Parameters
         ----------
-        filled, known : ndarray, shape (columns, n)
+        filled : ndarray, shape (columns, n)
         cubes : ndarray, shape (knots, n)
+        shap : sequence of ndarray, shape (columns + 1, n)
+            The trees' contributions, per deviation in the order of ``folded``, base value last.
         of_arm : ndarray, shape (heads, sources + 1, n)
             What the arm adds.
         follows : ndarray, shape (heads, n)
@@ -90,13 +88,12 @@ class Reasons:
             Whose reasons apply; None where each head's own do.
         """
         # The trees' last row is their base value, which the order leaves out.
-        trees = [booster.contributions(known.T).T for booster in self._boosters]
-        terms = np.concatenate([filled, cubes, *trees]).take(self._order, axis=0)
+        terms = np.concatenate([filled, cubes, *shap]).take(self._order, axis=0)
         sums = np.add.reduceat(self._weights * terms, self._starts, axis=1)
         sums *= follows[:, None]
         parts = of_arm.copy()
         parts[:, :-1] += sums
         if bound_by is None:
-            return self._base + np.zeros((len(known.T), 1)), parts.T
+            return self._base + np.zeros((filled.shape[1], 1)), parts.T
         parts = np.take_along_axis(parts, bound_by[:, None], axis=0)
         return self._base[bound_by].T, parts.T

@@ -116,11 +116,13 @@ class Rules:
     def _values(self, V: np.ndarray, verdict: Verdict) -> None:
         flags = V.take(self._binary, axis=0)
         odd = (flags > 0) & (flags < 1)
-        for at in np.flatnonzero(odd.any(axis=1)).tolist():
-            self._not_binary(int(self._binary[at]), odd[at], verdict)
+        if odd.any():
+            for at in np.flatnonzero(odd.any(axis=1)).tolist():
+                self._not_binary(int(self._binary[at]), odd[at], verdict)
         odd = (self._calm_low > V) | (self._calm_high < V)
-        for at in np.flatnonzero(odd.any(axis=1)).tolist():
-            self._outside(at, V[at], verdict)
+        if odd.any():
+            for at in np.flatnonzero(odd.any(axis=1)).tolist():
+                self._outside(at, V[at], verdict)
 
     def _outside(self, at: int, values: np.ndarray, verdict: Verdict) -> None:
         variable = self._variables[at]
@@ -176,10 +178,10 @@ class Rules:
     def _model(self, risks: Risks, verdict: Verdict) -> None:
         for sentence in self._unfitted:
             verdict.warn_where(np.ones(len(risks.risk), dtype=bool), sentence)
-        outcomes = self._artifact.model.outcomes
         bound = risks.bound_by != self._own
         if not bound.any():
             return
+        outcomes = self._artifact.model.outcomes
         for k in np.flatnonzero(bound.any(axis=0)):
             for lower in np.unique(risks.bound_by[bound[:, k], k]):
                 verdict.warn_where(

@@ -59,7 +59,7 @@ def describe(loaded: Loaded, thresholds: dict[str, list[float]]) -> dict[str, An
         | {
             PRIOR_SOURCE: "Therapy: published rate" if plan.facts is not None else "Base rate",
         },
-        "example": _example(artifact),
+        "example": {str(k): v for k, v in example_record(artifact).iloc[0].items() if pd.notna(v)},
     }
 
 
@@ -123,23 +123,3 @@ def _therapies(artifact: Artifact) -> list[dict[str, Any]]:
                 }
             )
     return found
-
-
-def _example(artifact: Artifact) -> dict[str, Any]:
-    """A made-up patient; therapy and disease as training saw them most."""
-    record = {str(k): v for k, v in example_record(artifact).iloc[0].items() if pd.notna(v)}
-    for name, (low, high) in artifact.facts["scoring"]["seen"].items():
-        # A range holds what is possible, such as 25 lines of therapy; training says what is usual.
-        if artifact.dictionary[name].usual is None:
-            record[name] = float(round((low + high) / 2))
-    plan = artifact.plan
-    told: dict[str, float] = {}
-    for head in artifact.model.heads:
-        for arm, information in head.information.items():
-            told[arm] = told.get(arm, 0.0) + information
-    if told and plan.therapy is not None:
-        therapy, _, disease = max(told, key=lambda arm: told[arm]).partition(" in ")
-        record[plan.therapy] = therapy
-        if plan.disease is not None:
-            record[plan.disease] = disease
-    return record
