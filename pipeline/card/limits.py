@@ -36,7 +36,7 @@ def warnings(facts: Mapping[str, Any]) -> list[str]:
     """Return the sentences that stand on the first screen, the gravest first."""
     heads = facts["model"]["heads"]
     published = facts["model"]["prior"]["kind"] == "published"
-    prior = "the therapy prior (its published rate)" if published else "the cohort's own rate"
+    prior = "the therapy's prior rate" if published else "the cohort's own rate"
     found = []
     if not any(head["fitted"] for head in heads):
         found.append(NOTHING_FITTED.format(prior=prior))
@@ -85,8 +85,8 @@ def limits(facts: Mapping[str, Any], primary: str) -> list[dict[str, str]]:
         *_interval(facts, own),
         *_calibration(own),
         _entry("Therapies", (
-            "A therapy that training never saw gets its published rate and says so; one without "
-            "a rate of its own gets that of its kind; an unknown one gets no risk."
+            "A therapy that training never saw starts from its rate in the table and says so; one "
+            "without a rate of its own gets that of its kind; an unknown one gets no risk."
         )),
         _entry("Missing values", (
             "Missing values are filled with what the patient's other values make likely, so a "

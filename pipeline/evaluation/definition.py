@@ -69,8 +69,8 @@ def definition(
         "auroc_within_therapy": "the same over pairs of patients on the same therapy, pooled",
         "by_therapy": therapy is not None,
         "therapy_only": (
-            "the therapy's published rate, corrected by the training patients' own; where nothing "
-            f"is published, their own rate by therapy, shrunk with a standard deviation of "
+            "the therapy's prior rate, corrected by the training patients' own; where there is "
+            f"none, their own rate by therapy, shrunk with a standard deviation of "
             f"{UNPUBLISHED_SD:g} in log-odds"
             if therapy is not None
             else "the training patients' base rate, since no therapy is recorded"

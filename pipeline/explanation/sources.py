@@ -94,8 +94,10 @@ def sources_of(values: Values, plan: FeaturePlan) -> list[Source]:
             floor = variable.log_floor if log else 0.0
             unit = readable_unit(variable.unit)
             found.append(Source(name, label, unit, variable.kind, log, floor, values[name]))
-    label = "Therapy: published rate" if plan.facts is not None else "Base rate"
-    return [*found, Source(PRIOR_SOURCE, label, "", "categorical", False, 0.0, therapies)]
+    return [
+        *found,
+        Source(PRIOR_SOURCE, plan.prior_label, "", "categorical", False, 0.0, therapies),
+    ]
 
 
 def readable_unit(unit: str | None) -> str:

@@ -55,8 +55,8 @@ class Arm:
 
     Attributes
     ----------
-    given : bool
-        Whether a therapy was named at all.
+    given, in_disease : bool
+        Whether a therapy was named at all, and whether a disease was.
     therapy : str or None
         Canonical name; None where the therapy is missing or unknown.
     name : str
@@ -64,12 +64,13 @@ class Arm:
     published, sd : ndarray, shape (outcomes,)
         Prior log-odds and their standard deviation; NaN where there is none.
     evidence : tuple of str or None
-        Of each prior, ``published`` or ``assumed``, as ``features.therapy.Rate`` has it.
+        Of each prior, as ``features.therapy.Rate`` has it.
     columns : ndarray, shape (therapy columns, 1)
         Those of ``FeaturePlan.therapy_columns``.
     """
 
     given: bool
+    in_disease: bool
     therapy: str | None
     name: str
     published: np.ndarray
@@ -248,7 +249,8 @@ class Encoder:
             }
             columns = np.array([[float(own[s] == level)] for s, level in self._therapy_levels])
         arm = str(name) if plan.disease is None else f"{name} in {disease}"
-        return Arm(therapy is not None, name, arm, published, sd, tuple(evidence), columns)
+        given = therapy is not None, disease is not None
+        return Arm(*given, name, arm, published, sd, tuple(evidence), columns)
 
 
 def _units(n: int) -> list[np.ndarray]:

@@ -13,7 +13,7 @@ from pipeline.features.therapy import TherapyFacts
 
 # Sources of the matrix that come from the table of therapies, and their labels.
 THERAPY_SOURCES = {
-    "therapy": "Therapy, beyond its published rate",
+    "therapy": "Therapy, beyond its prior rate",
     "therapy_modality": "Therapy: modality",
     "therapy_target": "Therapy: target",
     "therapy_costimulation": "Therapy: costimulation",
@@ -109,6 +109,11 @@ class FeaturePlan(BaseModel):
             for v in self.variables
             if v.kind == "categorical" and v.levels and v.name not in (self.therapy, self.disease)
         }
+
+    @property
+    def prior_label(self) -> str:
+        """What people read of where a patient's risk starts."""
+        return "Therapy: prior rate" if self.facts is not None else "Base rate"
 
     @property
     def therapy_columns(self) -> list[int]:

@@ -37,8 +37,8 @@ class Rate(BaseModel):
         ``own`` where the product's own studies enter, or the pool of other products that
         it was taken from.
     evidence : str
-        ``published``, or ``assumed`` where no study behind it was confirmed or the rate is
-        interpolated between grades.
+        ``published`` where a confirmed study of the product is behind it, ``assumed`` where none
+        is; ``pooled`` where it is that of other products; ``interpolated`` between grades.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -46,7 +46,7 @@ class Rate(BaseModel):
     log_odds: float
     sd: float
     basis: str
-    evidence: Literal["published", "assumed"]
+    evidence: Literal["published", "assumed", "pooled", "interpolated"]
 
 
 class TherapyFacts(BaseModel):
@@ -169,12 +169,16 @@ def _studies(therapies: pd.DataFrame, settings: TherapyPrior) -> pd.DataFrame:
         part["evidence"] = part["evidence"].where(~recalled, "assumed")
         n = part["patients"].fillna(settings.patients_when_unknown).to_numpy(float)
         rate = part[column].to_numpy(float) / 100
-        p = (rate * n + 0.5) / (n + 1)
+        # An assumption that names no study has no sample. To count it for a few patients would
+        # make "0.1 %" mean "none of fifty", which speaks as well for 1 %.
+        assumed = (part["evidence"] == "assumed").to_numpy()
+        no_sample = assumed & part["patients"].isna().to_numpy() & (rate > 0) & (rate < 1)
+        p = np.where(no_sample, rate, (rate * n + 0.5) / (n + 1))
         spread = np.full(len(part), settings.study_sd**2)
-        spread += np.where(part["evidence"] == "assumed", settings.assumed_sd**2, 0)
+        spread += np.where(assumed, settings.assumed_sd**2, 0)
         near_astct = part["grading_system"].map(lambda system: comparable(system, "ASTCT"))
         spread += np.where(near_astct, 0, settings.other_grading_sd**2)
-        counted = 1 / (1 / n + spread * p * (1 - p))
+        counted = 1 / (np.where(no_sample, 0.0, 1 / n) + spread * p * (1 - p))
         part["grade"], part["counted"], part["events"] = grade, counted, rate * counted
         parts.append(part)
     return pd.concat(parts, ignore_index=True)
@@ -195,7 +199,7 @@ def _rates_by_grade(
             log_odds=(low.log_odds + high.log_odds) / 2,
             sd=float(np.hypot(np.hypot(low.sd, high.sd) / 2, settings.study_sd)),
             basis=low.basis if low.basis == high.basis else f"{low.basis}; {high.basis}",
-            evidence="assumed",
+            evidence="interpolated",
         )
     return dict(sorted(found.items()))
 
@@ -229,13 +233,16 @@ def _shrunk(rows: pd.DataFrame, parent: Rate | None, basis: str, pool_sd: float)
     centre, sd = (parent.log_odds, pool_sd) if parent else (0.0, _UNKNOWN_SD)
     mean, error = _most_likely(rows["events"].sum(), rows["counted"].sum(), centre, sd)
     # A pool says how products of the kind behave on average; one product differs by pool_sd.
-    spread = 0.0 if basis.startswith("own") else pool_sd
-    published = bool((rows["evidence"] == "published").any())
+    own = basis.startswith("own")
+    spread = 0.0 if own else pool_sd
+    stated: Literal["published", "assumed"] = (
+        "published" if (rows["evidence"] == "published").any() else "assumed"
+    )
     return Rate(
         log_odds=mean,
         sd=float(np.hypot(error, spread)),
         basis=basis,
-        evidence="published" if published else "assumed",
+        evidence=stated if own else "pooled",
     )
 
 

@@ -115,7 +115,7 @@ def _unseen(observations: Observations, artifact: Artifact, settings: Monitoring
         told = (
             f"{share:.0%} of the patients have a therapy that training did not see"
             + (f" ({', '.join(shown)})" if shown else "")
-            + ("; their risks rest on published rates alone" if many else "")
+            + ("; their risks rest on the table of therapies alone" if many else "")
         )
     return [_reason("unseen_therapy", None, RETRAIN if many else FINE, told)]
 

@@ -93,10 +93,10 @@ class Rules:
             head.prior.kind == "published" and np.isnan(rate)
             for head, rate in zip(self._artifact.model.heads, arm.published, strict=True)
         ):
-            return [(True, "no published rate bears on this therapy")]
-        return [(False, sentence) for sentence in self._of_known(arm.therapy, arm.name)]
+            return [(True, "no rate in the table of therapies bears on this therapy")]
+        return [(False, sentence) for sentence in self._of_known(arm, arm.therapy)]
 
-    def _of_known(self, therapy: str, arm: str) -> list[str]:
+    def _of_known(self, arm: Arm, therapy: str) -> list[str]:
         plan, model = self._artifact.plan, self._artifact.model
         assert plan.facts is not None
         said = []
@@ -105,12 +105,18 @@ class Rules:
                 "training saw no patient with this therapy: its rate in the table of therapies "
                 "is the starting point"
             )
-        elif self._arms_seen and arm not in self._arms_seen:
-            said.append("training saw no patient with this therapy in this disease")
+        elif self._arms_seen and arm.name not in self._arms_seen:
+            said.append(
+                "training saw no patient with this therapy in this disease"
+                if arm.in_disease or plan.disease is None
+                else f"'{plan.disease}' is missing: the starting point is the therapy's rate in any"
+            )
         for outcome, grade in zip(model.outcomes, plan.grades, strict=True):
             rate = plan.facts.rate(therapy, None, grade) if grade is not None else None
             if rate is not None and rate.basis.startswith("pooled"):
-                said.append(f"{outcome}: no published rate of the therapy itself; {rate.basis}")
+                said.append(
+                    f"{outcome}: the table of therapies has no rate of this one; {rate.basis}"
+                )
         return said
 
     def _values(self, V: np.ndarray, verdict: Verdict) -> None:
@@ -138,7 +144,9 @@ class Rules:
                 sentence = f"'{variable.name}' is outside {limits}; is its unit right?"
                 verdict.abstain_where(wrong & ~endless, sentence)
         beyond = (values < self._seen_low[at]) | (values > self._seen_high[at])
-        verdict.warn_where(beyond, f"'{variable.name}' lies beyond what training saw")
+        verdict.warn_where(
+            beyond, f"'{variable.name}' lies beyond what nearly all training patients had"
+        )
 
     def _not_binary(self, at: int, which: np.ndarray, verdict: Verdict) -> None:
         verdict.abstain_where(which, f"'{self._variables[at].name}' must be 0 or 1")

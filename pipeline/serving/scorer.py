@@ -77,8 +77,8 @@ class Scorer:
             Per patient: ``status`` (``ok`` or ``abstain``), ``because`` (why there is no
             risk), ``warnings``, ``therapy`` (canonical name or None), ``risks`` (outcome to
             ``risk``, ``low``, ``high`` and ``prior``; None where unknown; and ``evidence``,
-            which says of the prior whether it is a ``published`` rate, an ``assumed`` one or
-            the training cohort's ``base`` rate) and, if asked for and there is a risk,
+            which says what the prior is: as ``features.therapy.Rate`` has it, or the training
+            cohort's ``base`` rate) and, if asked for and there is a risk,
             ``reasons`` (outcome to ``base``, ``contributions`` on the log-odds by source, and
             ``from``, the outcome whose head gave the risk).
 

@@ -63,11 +63,11 @@ def test_a_study_without_events_says_that_the_rate_is_low():
     assert 1 / (1 + np.exp(-facts.rate("a", None, 3).log_odds)) < upper
 
 
-def test_grade_two_lies_half_way_between_on_the_logit_scale_and_is_assumed():
+def test_grade_two_lies_half_way_between_on_the_logit_scale_and_says_so():
     facts = therapy_facts(studies({"therapy": "a", "any_pct": 80.0, "ge3_pct": 8.0}), SETTINGS)
     any_grade, two, three = (facts.rate("a", None, g) for g in (1, 2, 3))
     assert two.log_odds == pytest.approx((any_grade.log_odds + three.log_odds) / 2)
-    assert two.evidence == "assumed"
+    assert two.evidence == "interpolated"
     assert any_grade.evidence == "published"
 
 
@@ -81,6 +81,15 @@ def test_a_recalled_rate_of_a_published_row_is_assumed():
     assert recalled.rate("a", None, 1) == whole.rate("a", None, 1)
 
 
+def test_an_assumed_rate_without_a_study_is_kept_and_its_spread_is_the_assumption_s():
+    guess = {"evidence": "assumed", "patients": np.nan, "any_pct": 0.5, "ge3_pct": 0.1}
+    facts = therapy_facts(studies({"therapy": "a"} | guess), SETTINGS)
+    for grade, stated in ((1, 0.5), (3, 0.1)):
+        rate = facts.rate("a", None, grade)
+        assert 1 / (1 + np.exp(-rate.log_odds)) == pytest.approx(stated / 100, rel=0.35)
+        assert rate.sd == pytest.approx(np.hypot(SETTINGS.study_sd, SETTINGS.assumed_sd), rel=0.1)
+
+
 def test_a_product_without_its_own_rate_takes_its_relatives():
     facts = therapy_facts(
         studies(
@@ -92,6 +101,7 @@ def test_a_product_without_its_own_rate_takes_its_relatives():
     )
     rate = facts.rate("new", None, 1)
     assert rate.basis == "pooled over CAR-T against CD19"
+    assert rate.evidence == "pooled"
     assert logit(80) < rate.log_odds < logit(90)
     # One product differs from the pool: less is known of it than of either relative.
     assert rate.sd > SETTINGS.pool_sd

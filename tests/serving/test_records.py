@@ -136,6 +136,15 @@ def test_a_therapy_seen_in_other_diseases_only_is_said(scorer, record):
     assert "training saw no patient with this therapy in this disease" in answer["warnings"]
 
 
+def test_a_missing_disease_is_no_disease_that_training_did_not_see(scorer, record):
+    (answer,) = scorer.score([{k: v for k, v in record.items() if k != "disease"}])
+    assert (
+        "'disease' is missing: the starting point is the therapy's rate in any"
+        in (answer["warnings"])
+    )
+    assert not any("in this disease" in warning for warning in answer["warnings"])
+
+
 @pytest.mark.parametrize(
     "value", ["SENTINEL", "<5", "1_000", [4], {"value": [4]}, {"value": "x"}, {"worth": 3}, b"4"]
 )
@@ -202,6 +211,6 @@ def test_the_evidence_of_each_prior_is_told(scorer):
         [{"therapy": "axi-cel"}, {"therapy": "glofitamab"}, {"therapy": "no such therapy"}],
         reasons=False,
     )
-    assert [r["evidence"] for r in known["risks"].values()] == ["published", "assumed"]
-    assert [r["evidence"] for r in recalled["risks"].values()] == ["assumed", "assumed"]
+    assert [r["evidence"] for r in known["risks"].values()] == ["published", "interpolated"]
+    assert [r["evidence"] for r in recalled["risks"].values()] == ["assumed", "interpolated"]
     assert [r["evidence"] for r in unknown["risks"].values()] == [None, None]

@@ -44,14 +44,14 @@ def test_a_therapy_unseen_in_training_starts_from_its_published_rate(scorer, coh
 def test_a_therapy_with_its_relatives_rate_only_says_so(scorer, cohort):
     scored = scorer.predict(cohort.head(2).assign(therapy="CD22 CAR-T (NCI 15-C-0029)"))
     assert (scored["status"] == "ok").all()
-    assert "any: no published rate of the therapy itself; pooled over CAR-T" in notes(scored)
-    assert "ge2: no published rate of the therapy itself; pooled over CAR-T" in notes(scored)
+    assert "any: the table of therapies has no rate of this one; pooled over CAR-T" in notes(scored)
+    assert "ge2: the table of therapies has no rate of this one; pooled over CAR-T" in notes(scored)
 
 
 def test_a_therapy_without_any_rate_abstains(scorer, cohort):
     scored = scorer.predict(cohort.head(2).assign(therapy="muromonab-CD3"))
     assert (scored["status"] == "abstain").all()
-    assert "no risk: no published rate bears on this therapy" in notes(scored)
+    assert "no risk: no rate in the table of therapies bears on this therapy" in notes(scored)
     assert scored[["prior_any", "prior_ge2"]].isna().all(axis=None)
 
 

@@ -55,10 +55,7 @@ def describe(loaded: Loaded, thresholds: dict[str, list[float]]) -> dict[str, An
         "therapy": plan.therapy,
         "disease": plan.disease,
         "therapies": _therapies(artifact),
-        "sources": plan.labels
-        | {
-            PRIOR_SOURCE: "Therapy: published rate" if plan.facts is not None else "Base rate",
-        },
+        "sources": plan.labels | {PRIOR_SOURCE: plan.prior_label},
         "example": {str(k): v for k, v in example_record(artifact).iloc[0].items() if pd.notna(v)},
     }
 

@@ -71,8 +71,9 @@ class Risk(BaseModel):
     high: float | None
     prior: float | None = Field(description="By the therapy's rate alone.")
     evidence: str | None = Field(
-        description="What the prior is: a published rate, an assumed one (no confirmed study, or "
-        "interpolated between grades), or the training cohort's base rate."
+        description="What the prior is: published (confirmed studies of the therapy), assumed "
+        "(none is confirmed), pooled (of similar therapies), interpolated (between grades), or "
+        "base (the training cohort's rate)."
     )
 
 

@@ -91,12 +91,12 @@ def test_a_rate_that_is_assumed_is_not_called_published(client):
     found = assess(client, *RESOURCES)
     by_outcome = {p["outcome"]["text"]: p["rationale"] for p in found["prediction"]}
     assert "by the published rate alone" in by_outcome["CRS of any grade"]
-    assert "by the assumed rate alone" in by_outcome["CRS of grade 2 or higher"]
+    assert "by the interpolated rate alone" in by_outcome["CRS of grade 2 or higher"]
     (card,) = client.post("/cds-services/crs-risk", json=hook()).json()["cards"]
     assert "CRS of grade 2 or higher" in card["summary"]
-    assert "assumed rate" in card["summary"]
+    assert "interpolated rate" in card["summary"]
     assert "published" not in card["summary"]
-    for label, evidence in (("any grade", "published"), ("grade 2 or higher", "assumed")):
+    for label, evidence in (("any grade", "published"), ("grade 2 or higher", "interpolated")):
         assert re.search(rf"CRS of {label} .*, {evidence} rate \|", card["detail"])
 
 

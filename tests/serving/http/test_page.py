@@ -69,7 +69,7 @@ def test_an_example_is_one_click_away_and_shows_what_the_service_says(open_page,
     assert risks == pytest.approx(expected, abs=0.51)
     body = page.inner_text("main")
     told = [f"{risk['evidence']} rate" for risk in answer["risks"].values()]
-    assert told == ["published rate", "assumed rate"]
+    assert told == ["published rate", "interpolated rate"]
     boxes = page.locator("#risks .prior").all_inner_texts()
     assert [name in box for name, box in zip(told, boxes, strict=True)] == [True, True]
     assert "90% interval" in body
