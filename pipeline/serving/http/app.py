@@ -27,6 +27,7 @@ from pipeline.serving.http.guard import Guard
 from pipeline.serving.http.holder import Holder
 from pipeline.serving.http.metrics import Metrics
 from pipeline.serving.http.source import Loaded
+from pipeline.serving.http.words import Words
 
 _PAGE_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
@@ -167,11 +168,11 @@ def _clinical_routes(app: FastAPI, holder: Holder, settings: Serving, metrics: M
     async def assessment(request: Request, bundle: Annotated[dict[str, Any], Body()]) -> Response:
         """A FHIR R4 RiskAssessment from a Bundle of one patient's resources."""
         loaded = holder.model
-        facts = loaded.scorer.artifact.facts
-        reading = read_bundle(bundle, loaded.scorer.artifact)
+        artifact, facts = loaded.scorer.artifact, loaded.scorer.artifact.facts
+        reading = read_bundle(bundle, artifact)
         (answer,) = await answered(request, loaded, [reading])
         found = risk_assessment(
-            answer, reading, facts["labels"], loaded.version, facts["interval_level"], RESEARCH_USE
+            answer, reading, Words(artifact), loaded.version, facts["interval_level"], RESEARCH_USE
         )
         return _json(found, "application/fhir+json")
 
@@ -183,11 +184,11 @@ def _clinical_routes(app: FastAPI, holder: Holder, settings: Serving, metrics: M
     @app.post(f"/cds-services/{SERVICE}", responses={412: {"model": schemas.Fault}, **_REFUSALS})
     async def hook(request: Request, called: Annotated[dict[str, Any], Body()]) -> Response:
         """CDS Hooks: a card for each therapy whose order is about to be signed."""
+        patient = patient_asked(called)
         if not isinstance(called.get("prefetch"), Mapping) or not called["prefetch"]:
             raise HTTPException(412, "The prefetched resources are missing.")
         loaded = holder.model
         artifact, facts = loaded.scorer.artifact, loaded.scorer.artifact.facts
-        patient = patient_asked(called)
         readings = [
             read_bundle(bundle, artifact, patient) for bundle in bundles_of(called, artifact)
         ]
@@ -196,7 +197,7 @@ def _clinical_routes(app: FastAPI, holder: Holder, settings: Serving, metrics: M
         url = f"{base.rstrip('/')}/v1/card" if loaded.card is not None else None
         written = [
             card(
-                answer, reading, facts["labels"], facts["primary_outcome"],
+                answer, reading, Words(artifact), facts["primary_outcome"],
                 facts["interval_level"], RESEARCH_USE, url,
             )
             for answer, reading in zip(answers, readings, strict=True)

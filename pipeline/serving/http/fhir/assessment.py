@@ -7,12 +7,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from pipeline.serving.http.fhir.reading import Reading
+from pipeline.serving.http.words import Words, percent
 
 
 def risk_assessment(
     answer: Mapping[str, Any],
     reading: Reading,
-    labels: Mapping[str, str],
+    words: Words,
     version: str,
     level: float,
     warning: str,
@@ -23,24 +24,25 @@ def risk_assessment(
     interval, which the ``rationale`` tells. Without a risk the status is ``cancelled``.
     """
     abstains = answer["status"] != "ok"
-    notes = [warning, *answer["because"], *answer["warnings"], *reading.remarks]
+    said = [words.sentence(text) for text in (*answer["because"], *answer["warnings"])]
     found: dict[str, Any] = {
         "resourceType": "RiskAssessment",
         "status": "cancelled" if abstains else "final",
         "method": {"text": f"{version}; research use only"},
         "subject": reading.subject,
         "occurrenceDateTime": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "note": [{"text": text} for text in notes],
+        "note": [{"text": text} for text in (warning, *said, *reading.remarks)],
     }
     if reading.basis:
         found["basis"] = reading.basis
     if not abstains:
         found["prediction"] = [
             {
-                "outcome": {"text": labels.get(outcome, outcome)},
-                "probabilityDecimal": round(risk["risk"], 6),
-                "rationale": f"{level:.0%} interval of the risk {risk['low']:.1%} to "
-                f"{risk['high']:.1%}; by the {risk['evidence']} rate alone {risk['prior']:.1%}",
+                "outcome": {"text": words.outcome(outcome)},
+                "probabilityDecimal": round(risk["risk"], 4),
+                "rationale": f"{level:.0%} interval of the risk {percent(risk['low'])} to "
+                f"{percent(risk['high'])}; by the {risk['evidence']} rate alone "
+                f"{percent(risk['prior'])}",
             }
             for outcome, risk in answer["risks"].items()
         ]

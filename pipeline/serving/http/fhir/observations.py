@@ -11,7 +11,7 @@ from pipeline.cohort.dictionary import Variable
 from pipeline.model.artifact import Artifact
 from pipeline.serving.http.fhir.reading import Reading, UnusableError
 from pipeline.serving.http.fhir.resources import Entry, loinc_codes, texts
-from pipeline.serving.http.fhir.times import When, day_of, observed
+from pipeline.serving.http.fhir.times import When, day_of, is_unordered, observed, recency
 
 _UCUM = "http://unitsofmeasure.org"
 _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
@@ -52,13 +52,19 @@ def read_observations(
             continue
         # One from after the infusion, and one without a time, only where there is no other.
         before = given.get("day", 0.0) < 1
-        rank = before, when.first.timestamp() if when is not None else -math.inf
+        rank = before, recency(when, infusion) if when is not None else -math.inf
         if variable.name not in best or rank > best[variable.name][0]:
             best[variable.name] = rank, given, entry
     for name, (_, given, entry) in best.items():
         found.record[name] = given
         if entry.address is not None:
             found.basis.append({"reference": entry.address})
+    same_day = [
+        name for name, (_, _, e) in best.items() if is_unordered(observed(e.resource), infusion)
+    ]
+    if same_day:
+        labels = ", ".join(sorted(artifact.dictionary[name].label for name in same_day))
+        found.remark(f"taken as from before the infusion of the same day: {labels}")
     undated = [name for name, (_, given, _) in best.items() if "day" not in given]
     if undated:
         labels = ", ".join(sorted(artifact.dictionary[name].label for name in undated))

@@ -27,7 +27,7 @@ class Reading:
     """
 
     record: dict[str, Any] = field(default_factory=dict)
-    subject: dict[str, str] = field(default_factory=lambda: {"display": "unidentified patient"})
+    subject: dict[str, Any] = field(default_factory=lambda: {"display": "unidentified patient"})
     basis: list[dict[str, str]] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
 

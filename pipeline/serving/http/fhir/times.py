@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from calendar import monthrange
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, timezone
 from math import floor
 from typing import Any
@@ -26,12 +26,14 @@ _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\
 class When:
     """From the first to the last moment that a stated time may mean.
 
-    Of a date the midnight, so that both are the same for a full date and for an instant.
+    Of a date the midnight, so that both are the same for a full date and for an instant. A
+    result's release is a bound: what it tells of was then or earlier.
     """
 
     first: datetime
     last: datetime
     whole_day: bool
+    is_release: bool = False
 
     @property
     def is_vague(self) -> bool:
@@ -64,7 +66,7 @@ def read_time(text: Any) -> When | None:
 
 
 def observed(resource: Mapping[str, Any]) -> When | None:
-    """When an Observation was made; None where nothing is stated.
+    """When an Observation was made, or else released; None where nothing is stated.
 
     Raises
     ------
@@ -73,7 +75,8 @@ def observed(resource: Mapping[str, Any]) -> When | None:
     """
     stated = [key for key in resource if key.startswith("effective") and resource[key] is not None]
     if not stated:
-        return None
+        released = read_time(resource.get("issued"))
+        return replace(released, is_release=True) if released is not None else None
     timing = resource.get("effectiveTiming")
     candidates = [
         resource.get("effectiveDateTime"),
@@ -99,15 +102,16 @@ def infused(resource: Mapping[str, Any]) -> When | None:
     candidates = [
         resource.get("effectiveDateTime"),
         resource.get("performedDateTime"),
+        resource.get("occurrenceDateTime"),
         _part(resource.get("effectivePeriod"), "start"),
         _part(resource.get("performedPeriod"), "start"),
+        _part(resource.get("occurrencePeriod"), "start"),
     ]
     instructions = resource.get("dosageInstruction")
     for instruction in instructions if isinstance(instructions, list) else []:
         timing = _part(instruction, "timing")
-        if isinstance(timing, Mapping):
-            bounds = _part(timing.get("repeat"), "boundsPeriod")
-            candidates += [*_events(timing), _part(bounds, "start")]
+        candidates += _starts(timing)
+    candidates += _starts(resource.get("occurrenceTiming"))
     times = [time for text in candidates if (time := read_time(text)) is not None]
     return min(times, key=lambda time: time.first, default=None)
 
@@ -123,7 +127,8 @@ def day_of(when: When, infusion: When | None) -> float:
     Raises
     ------
     UnusableError
-        Where a month or a year may reach past the infusion, or a value is of the future.
+        Where a month or a year may reach past the infusion, where only the release of a result
+        is known and lies after it, or where a value is of the future.
     """
     if infusion is None:
         # Where it is latest on earth: a date tells no time zone, and today's is not the future's.
@@ -135,7 +140,32 @@ def day_of(when: When, infusion: When | None) -> float:
     whole = when.whole_day or infusion.whole_day
     if when.is_vague and _days(when.last, infusion.first, whole) >= 1:
         raise UnusableError("has a date without a day, which may lie after the infusion")
-    return _days(when.first, infusion.first, whole)
+    day = _days(when.first, infusion.first, whole)
+    if when.is_release and day >= 1:
+        raise UnusableError("was released after the infusion, and does not say when it was taken")
+    return day
+
+
+def is_unordered(when: When | None, infusion: When | None) -> bool:
+    """Whether both are of one day, of which nothing tells which was first.
+
+    An instant is of the day that it has at its own offset from UTC.
+    """
+    if when is None or infusion is None or not (when.whole_day or infusion.whole_day):
+        return False
+    return when.first.date() == infusion.first.date()
+
+
+def recency(when: When, infusion: When | None) -> float:
+    """Rank times before an infusion: the later, the higher.
+
+    Of those on its day that nothing orders, the earlier is the higher: it is the likelier to be
+    from before.
+    """
+    if not is_unordered(when, infusion):
+        return when.first.timestamp()
+    midnight = when.first.replace(hour=0, minute=0, second=0, microsecond=0).timestamp()
+    return midnight + 1 - (when.first.timestamp() - midnight) / _DAY
 
 
 def _days(at: datetime, infusion: datetime, whole: bool) -> float:
@@ -143,6 +173,12 @@ def _days(at: datetime, infusion: datetime, whole: bool) -> float:
         return float((at.date() - infusion.date()).days)
     days = (at - infusion).total_seconds() / _DAY
     return max(1.0, days) if days > 0 else float(floor(days))
+
+
+def _starts(timing: Any) -> Iterator[Any]:
+    if isinstance(timing, Mapping):
+        yield from _events(timing)
+        yield _part(_part(timing.get("repeat"), "boundsPeriod"), "start")
 
 
 def _events(timing: Mapping[str, Any]) -> Iterator[Any]:

@@ -77,6 +77,38 @@ def test_a_month_wholly_before_counts_by_its_oldest_day(read, therapy, crp):
     assert found.record["crp"]["day"] == -39  # from 1 April to 10 May
 
 
+@pytest.mark.parametrize(("issued", "used"), [("08:00:00Z", True), ("12:00:00Z", False)])
+def test_a_release_before_the_infusion_is_enough_and_one_after_it_tells_nothing(
+    read, therapy, crp, issued, used
+):
+    """Observation.issued is when the result was made available: it was taken then or earlier."""
+    found = read(therapy, crp(20, issued=f"2026-05-10T{issued}"))
+    assert ("crp" in found.record) == used
+    assert any("was released after the infusion" in r for r in found.remarks) != used
+    assert not any("for want of a time" in remark for remark in found.remarks)
+
+
+def test_what_nothing_orders_within_the_day_of_infusion_is_told(read, therapy, crp):
+    therapy["effectiveDateTime"] = "2026-05-10"
+    sentence = "taken as from before the infusion of the same day: C-reactive protein"
+    # 23:00 in California is the 11th in UTC, and still the 10th there.
+    late = "T23:00:00"
+    for time, told in ((f"10{late}Z", True), (f"10{late}-08:00", True), (f"09{late}Z", False)):
+        found = read(therapy, crp(20, effectiveDateTime=f"2026-05-{time}"))
+        assert found.record["crp"]["day"] == (0 if told else -1)
+        assert (sentence in found.remarks) == told
+
+
+@pytest.mark.parametrize("turn", [1, -1])
+def test_of_the_day_of_infusion_the_earliest_is_the_likeliest_to_be_before(
+    read, therapy, crp, turn
+):
+    therapy["effectiveDateTime"] = "2026-05-10"
+    hours = [(20, "10T07"), (300, "10T22"), (10, "09T23")]
+    values = [crp(v, effectiveDateTime=f"2026-05-{at}:00:00Z") for v, at in hours]
+    assert read(therapy, *values[::turn]).record["crp"]["value"] == 20
+
+
 def test_an_infusion_of_which_only_the_month_is_known_may_be_on_its_first_day():
     infusion = infused({"performedDateTime": "2026-05"})
     assert day_of(read_time("2026-04-30"), infusion) == -1
