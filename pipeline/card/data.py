@@ -71,7 +71,7 @@ def predictor_facts(
             "kind": variable.get("kind", "numeric"),
             "unit": shown_unit(variable.get("unit")),
             "timing": variable["timing"],
-            "loinc": variable.get("loinc"),
+            "loinc": ", ".join(variable.get("loinc", [])),
             "trend": variable.get("trend"),
             "used_as": "itself" if variable["name"] in used else "part of a score or of the prior",
             **{

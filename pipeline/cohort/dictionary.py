@@ -7,7 +7,14 @@ from pathlib import Path
 from typing import Literal, Self
 
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from pipeline.cohort.units import check_units
 from pipeline.config_file import read_yaml
@@ -35,6 +42,9 @@ class Variable(BaseModel):
         Canonical unit, and the further units a source may use (UCUM spelling).
     molar_mass : float, optional
         Grams per mole, for mass to molar conversion.
+    loinc : list of str
+        LOINC codes under which the variable may be reported, the preferred one first; a file
+        may give one code as plain text.
     range : tuple of two floats, optional
         Plausible limits in the canonical unit. Values outside are findings of the audit,
         and a patient scored with one gets no risk.
@@ -48,7 +58,8 @@ class Variable(BaseModel):
     trend : str, optional
         ``up`` or ``down`` where risk is known not to fall (rise) with the value.
     levels : list of str, optional
-        Values a categorical variable may take; where absent, those the cohort holds.
+        Values a categorical variable may take, in any case; where absent, those the cohort
+        holds.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -61,7 +72,7 @@ class Variable(BaseModel):
     unit: str | None = None
     accepts: list[str] = Field(default_factory=list)
     molar_mass: float | None = Field(default=None, gt=0)
-    loinc: str | None = None
+    loinc: list[str] = Field(default_factory=list)
     range: tuple[float, float] | None = None
     usual: tuple[float, float] | None = None
     scale: Literal["linear", "log"] = "linear"
@@ -69,6 +80,11 @@ class Variable(BaseModel):
     trend: Literal["up", "down"] | None = None
     levels: list[str] | None = None
     source: str | None = None
+
+    @field_validator("loinc", mode="before")
+    @classmethod
+    def _one_code_is_a_list(cls, given: object) -> object:
+        return [given] if isinstance(given, str) else given
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -89,6 +105,13 @@ class Variable(BaseModel):
     def log_floor(self) -> float:
         """Smallest value that the logarithm takes."""
         return self.floor or (self.range[0] if self.range else 0.0)
+
+    @property
+    def level_of(self) -> dict[str, str]:
+        """Each level by its casefolded text, but for levels that differ in nothing but case."""
+        levels = self.levels or []
+        folded = [level.casefold() for level in levels]
+        return {f: v for f, v in zip(folded, levels, strict=True) if folded.count(f) == 1}
 
     @property
     def is_baseline_predictor(self) -> bool:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from functools import cache
+from collections.abc import Mapping
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,30 +15,51 @@ from pipeline.errors import InputError, UnitError, did_you_mean
 if TYPE_CHECKING:
     from pipeline.cohort.dictionary import Variable
 
-# Spellings that laboratories use beside UCUM's, before pint reads them.
-_SPELLINGS = (
-    (re.compile(r"[µμ]"), "u"),
-    (re.compile(r"(?<![A-Za-z])([dmu]?)l(?![A-Za-z])"), r"\1L"),  # UCUM's litre is l or L
-    (re.compile(r"^K/uL$"), "10*3/uL"),
-    (re.compile(r"\[[Ii]U\]"), "U"),
-    (re.compile(r"[x×]?\s*10[*^](\d+)"), r"1e\1"),  # 10*9/L, x10^9/L
-    (re.compile(r"(?<![A-Za-z])IU(?![A-Za-z])"), "U"),
-    (re.compile(r"\bcells?\b"), ""),
-    (re.compile(r"\bCel\b|^°C$"), "degC"),
-    (re.compile(r"\[degF\]"), "degF"),
-    (re.compile(r"^%$"), "percent"),
-    (re.compile(r"^(a|y|years?)$"), "year"),
-    (re.compile(r"^(mo|months?)$"), "month"),
-    (re.compile(r"^wk$"), "week"),
-    (re.compile(r"mm\[Hg\]"), "mmHg"),
-    (re.compile(r"\bm([23])\b"), r"m**\1"),
+# Factor and offset: canonical value = factor * value + offset.
+Line = tuple[float, float]
+
+# Spellings whose meaning is remembered; a caller may send any.
+_REMEMBERED = 4096
+_LOWERED = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789")
+# Spellings that laboratories use beside UCUM's, before pint reads them; in any case, which is
+# the case-insensitive form of UCUM. The only place for spellings that are true of any variable.
+_SPELLINGS = tuple(
+    (re.compile(pattern, re.IGNORECASE), replacement)
+    for pattern, replacement in (
+        (r"[µμ]", "u"),
+        (r"[⁰¹²³⁴-⁹]+", lambda raised: "^" + raised[0].translate(_LOWERED)),
+        (r"(?<![A-Z])mc(?=(g|L|mol|kat)(?![A-Z]))", "u"),
+        (r"(?<![A-Z])(mm\^?3|cu\s?mm|cumm)(?![A-Z])", "uL"),
+        (r"(?<![A-Z])([dmnu]?)l(?![A-Z])", r"\1L"),  # UCUM's litre is l or L
+        (r"\[IU\]|(?<![A-Z])(IU|UI|units?)(?![A-Z])", "U"),
+        # 10*9/L, x10^9/L, 10E9/L, x10(3)/uL: all are powers of ten
+        (r"[x×]?\s*10\s*([*^]|E|\()(\d+)\)?", r"1e\2"),
+        (r"^(K|thou|thousands?)\s*(?=/)", "1e3"),
+        (r"^(giga|Gpt)\s*(?=/)", "1e9"),  # French and German laboratories
+        (r"^1?\s*/\s*nL$", "1e9/L"),
+        (r"\b(cells?|beats?)\b", ""),
+        (r"^bpm$", "/min"),
+        (r"^1\s*(?=/)", ""),
+        (r"^(°|deg)?\s*C(el)?$", "degC"),
+        (r"^(°|deg|\[deg)?\s*F\]?$", "degF"),
+        (r"^%$", "percent"),
+        (r"^fraction$", "1"),
+        (r"^(a|y|yrs?|years?)$", "year"),
+        (r"^(mo|months?)$", "month"),
+        (r"^wk$", "week"),
+        (r"^(d|days?)$", "day"),
+        (r"mm\s?\[?Hg\]?", "mmHg"),
+        (r"\bm\^?([23])\b", r"m**\1"),
+    )
 )
 _ANNOTATION = re.compile(r"\{[^}]*\}")
 # Annotations that state the quantity, by what one of them counts in the other: a D-dimer in
 # D-dimer units is about half of it in fibrinogen-equivalent units.
 _DDIMER = {"{FEU}": 1.0, "{DDU}": 2.0}
-# Annotations on their own that UCUM's examples give numbers without a unit.
-_UNITLESS = ("{INR}", "{score}")
+# What laboratories write after the unit, where UCUM has an annotation.
+_WRITTEN_ANNOTATION = re.compile(r"\s*\(?(?<!\{)\b(FEU|DDU)\b(?!\})\)?", re.IGNORECASE)
+# What numbers without a unit are given on their own: annotations of UCUM's examples, and words.
+_UNITLESS = ("{inr}", "{score}", "{ratio}", "inr", "ratio", "score")
 
 
 @cache
@@ -45,9 +67,12 @@ def _registry() -> Any:
     # Serving in canonical units needs no pint, so it is imported only here.
     import pint
 
-    return pint.UnitRegistry(autoconvert_offset_to_baseunit=True)
+    registry: Any = pint.UnitRegistry(autoconvert_offset_to_baseunit=True)
+    registry.define("equivalent = mole = eq")  # as UCUM has it
+    return registry
 
 
+@lru_cache(_REMEMBERED)
 def _canonical_spelling(unit: str) -> str:
     text = unit.strip()
     for pattern, replacement in _SPELLINGS:
@@ -122,7 +147,8 @@ def to_canonical(values: np.ndarray, variable: Variable, unit: str) -> np.ndarra
     if known is None:
         accepted = [variable.unit or "1", *variable.accepts]
         # Who has D-dimer units must convert them, not write the other kind's name on them.
-        hint = "" if _ANNOTATION.search(unit) else did_you_mean(unit, accepted)
+        annotated = _ANNOTATION.search(unit) or _WRITTEN_ANNOTATION.search(unit)
+        hint = "" if annotated else did_you_mean(unit, accepted)
         raise UnitError(
             f"unit '{unit}' is not accepted for '{variable.name}'{hint}",
             column=variable.name,
@@ -136,23 +162,31 @@ def to_canonical(values: np.ndarray, variable: Variable, unit: str) -> np.ndarra
 def accepted_unit(unit: str, variable: Variable) -> str | None:
     """Find the unit of the dictionary that a source means, or None where it accepts none such.
 
-    Another spelling of an accepted unit (µg/L for ug/L) is that unit. An annotation is passed
-    over unless it states another quantity than the dictionary's unit does.
+    Another spelling of an accepted unit (µg/L or mcg/L for ug/L) is that unit. An annotation is
+    passed over unless it states another quantity than the dictionary's unit does. Case counts
+    only where it would tell accepted units apart: MG/DL is mg/dL, as no blood holds megagrams.
     """
     canonical = variable.unit or "1"
     accepted = [canonical, *variable.accepts]
     if unit in accepted:
         return unit
-    if canonical == "1" and unit.strip() in _UNITLESS:
+    if canonical == "1" and unit.strip().casefold() in _UNITLESS:
         return canonical
     own = {note.upper() for note in _ANNOTATION.findall(canonical)}
 
     def spelling(text: str) -> str:
+        text = _WRITTEN_ANNOTATION.sub(lambda kind: f"{{{kind[1]}}}", text)
         notes = _ANNOTATION.findall(text)
         telling = [n for n in notes if (n.upper() not in own if own else _ddimer(n) is not None)]
         return _canonical_spelling(_ANNOTATION.sub("", text)) + "".join(telling)
 
-    same = [known for known in accepted if spelling(known) == spelling(unit)]
+    known = {text: spelling(text) for text in accepted}
+    meant = spelling(unit)
+    if "1e9/L" in known.values():
+        meant = re.sub(r"^G(?=/L)", "1e9", meant)  # French: giga cells, where cells are counted
+    same = [text for text, spelt in known.items() if spelt == meant]
+    if not same and len(set(known.values())) == len({v.casefold() for v in known.values()}):
+        same = [text for text, spelt in known.items() if spelt.casefold() == meant.casefold()]
     return same[0] if same else None
 
 
@@ -171,6 +205,20 @@ def conversions(variable: Variable) -> dict[str, list[float]]:
         unit: list(linear_map(unit, variable.unit or "1", variable.molar_mass))
         for unit in variable.accepts
     }
+
+
+def unit_lines(variable: Variable, carried: Mapping[str, Any]) -> dict[str, Line]:
+    """Factor and offset of every unit that is accepted, the canonical one first.
+
+    Parameters
+    ----------
+    variable : Variable
+    carried : mapping
+        Variable to what ``conversions`` gave when a model was trained; a variable that is not
+        in it is converted anew.
+    """
+    others = carried.get(variable.name) or conversions(variable)
+    return {variable.unit or "1": (1.0, 0.0)} | {u: (f, o) for u, (f, o) in others.items()}
 
 
 def is_unit(text: str) -> bool:

@@ -202,7 +202,7 @@ def compute(score: Score, columns: list[np.ndarray]) -> np.ndarray:
 
 def _find(name: str, dictionary: Dictionary) -> Variable | None:
     candidates = [dictionary[name]] if name in dictionary else []
-    candidates += [v for v in dictionary if v.loinc == INPUTS[name].loinc]
+    candidates += [v for v in dictionary if INPUTS[name].loinc in v.loinc]
     usable = [v for v in candidates if v.is_baseline_predictor and v.kind == "numeric" and v.unit]
     return usable[0] if usable else None
 

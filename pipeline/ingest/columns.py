@@ -101,6 +101,7 @@ def read_column(
     cells, recoded = _recode(cells, reading)
     if variable.kind in ("categorical", "text"):
         text = _without_missing(as_text(cells, reading.decimal), reading)
+        text = _in_its_case(text, variable)
         _check_levels(text, variable, reading)
         return Column(text, pd.Series(0, index=cells.index), recoded)
     if variable.kind == "binary":
@@ -226,6 +227,15 @@ def _read_binary(cells: pd.Series, reading: Reading) -> pd.Series:
             mend="say under 'recode' which text means 0 and which 1, or list it under 'missing'",
         )
     return values
+
+
+def _in_its_case(text: pd.Series, variable: Variable) -> pd.Series:
+    """Write levels as the dictionary does: LBCL for lbcl."""
+    level_of = variable.level_of
+    own = {cell: level_of.get(cell.casefold(), cell) for cell in text.dropna().unique()}
+    if all(cell == level for cell, level in own.items()):
+        return text
+    return text.map(own).astype(text.dtype)
 
 
 def _check_levels(text: pd.Series, variable: Variable, reading: Reading) -> None:

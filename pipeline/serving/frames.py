@@ -27,12 +27,12 @@ def inputs_of_frame(frame: pd.DataFrame, dictionary: Dictionary, encoder: Encode
     -------
     Inputs
         Codes of a category are spelt as ``ingest`` spells them (1, 1.0 and "1" are one
-        level), and an empty cell of a category is missing.
+        level, and so are LBCL and lbcl), and an empty cell of a category is missing.
 
     Raises
     ------
     InputError
-        Where a column stands twice, a numeric column holds text, dates or the like, or a
+        Where a column stands twice, a numeric column holds text, dates, truth values, or a
         category holds lists. Values are counted, never quoted.
     """
     n = len(frame)
@@ -64,6 +64,13 @@ def _numbers(column: pd.Series, variable: Variable) -> np.ndarray:
     dtype = column.dtype
     if dtype == np.float64:
         return column.to_numpy()
+    if variable.kind != "binary" and _holds_truth(column):
+        raise InputError(
+            "holds truth values",
+            column=variable.name,
+            expected=f"numbers in {variable.unit}" if variable.unit else "numbers",
+            mend="convert the column, and give missing values as NaN or null",
+        )
     if pd.api.types.is_numeric_dtype(dtype) and dtype.kind != "c":
         return column.to_numpy(dtype=float, na_value=np.nan)
     if dtype.kind in "mMc" or isinstance(dtype, pd.PeriodDtype | pd.IntervalDtype):
@@ -86,6 +93,12 @@ def _numbers(column: pd.Series, variable: Variable) -> np.ndarray:
     return found.to_numpy(dtype=float, na_value=np.nan)
 
 
+def _holds_truth(column: pd.Series) -> bool:
+    if column.dtype == object:
+        return any(isinstance(cell, bool | np.bool_) for cell in column)
+    return pd.api.types.is_bool_dtype(column.dtype)
+
+
 def _text(column: pd.Series, variable: Variable) -> tuple[np.ndarray, list[str]]:
     try:
         if not isinstance(column.dtype, pd.StringDtype):
@@ -102,4 +115,5 @@ def _text(column: pd.Series, variable: Variable) -> tuple[np.ndarray, list[str]]
         # Position -1, the missing value's code, is the False at the end.
         codes = np.where(np.append(missing, False)[codes], -1, codes)
         cells = spelt.where(~missing, "").to_numpy()
-    return codes, [str(cell) for cell in cells]
+    levels = variable.level_of
+    return codes, [levels.get(text.casefold(), text) for text in map(str, cells)]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.cohort.dictionary import Dictionary, Variable
-from pipeline.cohort.units import accepted_unit, conversions
+from pipeline.cohort.units import Line, accepted_unit, unit_lines
 from pipeline.errors import InputError, did_you_mean
 from pipeline.features.encoder import Encoder, Inputs
 from pipeline.serving.verdict import Verdict
@@ -24,7 +24,8 @@ class _Field:
     variable: Variable
     at: int  # column of the numbers, or of the codes where it is text
     is_text: bool
-    units: dict[str, tuple[float, float]]
+    units: dict[str, Line]
+    levels: dict[str, str]  # by their casefolded text
 
 
 class RecordReader:
@@ -49,8 +50,8 @@ class RecordReader:
                 v,
                 encoder.texts.index(v.name) if v.name in encoder.texts else self._numbers[v.name],
                 v.name in encoder.texts,
-                {v.unit or "1": (1.0, 0.0)}
-                | {u: (f, o) for u, (f, o) in (carried.get(v.name) or conversions(v)).items()},
+                unit_lines(v, carried),
+                v.level_of,
             )
             for v in dictionary
         }
@@ -63,7 +64,9 @@ class RecordReader:
         records : sequence of mapping
             Variable to its value in the dictionary's unit, or to
             ``{"value": …, "unit": …, "day": …}``: the unit in UCUM spelling, one that the
-            dictionary accepts; the day relative to infusion, which is day 0.
+            dictionary accepts (empty: none stated); the day relative to infusion, which is
+            day 0. Without a value, and with NaN for one, it is missing, whatever else is said
+            of it. A level counts in any case.
         verdict : Verdict
             Gets a reason to abstain where a unit is not accepted or a value was measured
             after infusion, and a warning where one is too old and hence not used.
@@ -94,14 +97,14 @@ class RecordReader:
                         raise self._fault("holds other keys than value, unit and day", name, row)
                     unit, day, given = given.get("unit"), given.get("day"), given.get("value")
                 try:
-                    value: Any = _text(given) if field.is_text else _number(given)
+                    value: Any = _text(given) if field.is_text else _number(given, field)
                 except _UnreadableError as error:
                     raise self._fault(str(error), name, row) from None
-                if value is None:
+                if value is None or value != value:
                     continue
                 if day is not None and not self._in_window(day, name, row, verdict):
                     continue
-                if unit is not None:
+                if unit is not None and unit != "":
                     line = field.units.get(unit) or _other_spelling(unit, field)
                     if line is None:
                         accepted = ", ".join(field.units)
@@ -113,6 +116,7 @@ class RecordReader:
                     if not field.is_text:
                         value = value * line[0] + line[1]
                 if field.is_text:
+                    value = field.levels.get(value.casefold(), value)
                     codes[row][field.at] = levels[field.at].setdefault(value, len(levels[field.at]))
                 else:
                     cells[row][field.at] = value
@@ -166,13 +170,17 @@ def _float(given: float) -> float:
         return float("inf") if given > 0 else float("-inf")
 
 
-def _number(given: object) -> float:
+def _number(given: object, field: _Field) -> float | None:
     if type(given) is float or type(given) is int:
         return _float(given)
+    if given is None:
+        return None
+    if isinstance(given, bool | np.bool_) and field.variable.kind != "binary":
+        raise _UnreadableError("holds a truth value")
     if isinstance(given, str):
         text = given.strip()
         if not text:
-            return float("nan")
+            return None
         try:
             # Python also reads 1_000, which no laboratory writes.
             if "_" not in text:
@@ -181,8 +189,6 @@ def _number(given: object) -> float:
             # Python's own message repeats the text, which is a patient's value.
             raise _UnreadableError("holds text") from None
         raise _UnreadableError("holds text")
-    if given is None:
-        return float("nan")
     if isinstance(given, int | float | np.integer | np.floating | np.bool_):
         return _float(given)  # type: ignore[arg-type]
     raise _UnreadableError("holds no number")
@@ -203,7 +209,7 @@ def _text(given: object) -> str | None:
     raise _UnreadableError("holds no text")
 
 
-def _other_spelling(unit: object, field: _Field) -> tuple[float, float] | None:
+def _other_spelling(unit: object, field: _Field) -> Line | None:
     if not isinstance(unit, str) or len(unit) > 30:
         return None
     known = accepted_unit(unit, field.variable)

@@ -27,7 +27,7 @@ DICTIONARY = [
     {"name": "therapy", "label": "Therapy", "role": "treatment", "timing": "baseline",
      "kind": "categorical"},
     {"name": "ldh", "label": "Lactate dehydrogenase", "role": "lab", "timing": "baseline",
-     "unit": "U/L", "loinc": "2532-0", "range": [1, 20000], "scale": "log", "trend": "up"},
+     "unit": "U/L", "loinc": ["2532-0"], "range": [1, 20000], "scale": "log", "trend": "up"},
     {"name": "platelets", "label": "Platelets", "role": "lab", "timing": "baseline",
      "unit": "10*9/L", "range": [0, 2000]},
     {"name": "bulky", "label": "Bulky disease", "role": "disease", "timing": "baseline",

@@ -118,6 +118,38 @@ def test_yes_and_no_are_levels_and_not_truth_values(read):
     assert read("variables:\n" + ID + entry)["flag"].levels == ["yes", "no"]
 
 
+def test_a_variable_may_have_one_code_or_several(read):
+    entry = "  {}: {{role: lab, timing: baseline, loinc: {}}}\n"
+    text = ID + entry.format("one", "1988-5") + entry.format("two", "[1988-5, 30522-7]")
+    found = read("variables:\n" + text)
+    assert found["one"].loinc == ["1988-5"]
+    assert found["two"].loinc == ["1988-5", "30522-7"]
+    assert found["id"].loinc == []
+
+
+@pytest.mark.parametrize(
+    "code", [code for variable in read_dictionary(SHIPPED) for code in variable.loinc]
+)
+def test_the_shipped_codes_have_the_check_digit_of_loinc(code):
+    """The last digit is by Luhn's formula (modulo 10) from those before it."""
+    number, check = code.split("-")
+    doubled = [int(digit) * (2 - position % 2) for position, digit in enumerate(reversed(number))]
+    assert (sum(part // 10 + part % 10 for part in doubled) + int(check)) % 10 == 0
+
+
+def test_no_shipped_code_stands_for_two_variables():
+    codes = [code for variable in read_dictionary(SHIPPED) for code in variable.loinc]
+    assert len(codes) == len(set(codes))
+    # D-dimer units are half of the dictionary's fibrinogen-equivalent ones, LDH by the pyruvate
+    # reaction is about twice that by the lactate reaction, and 33939-0 is interleukin-2.
+    assert not {"48066-5", "14805-6", "33939-0"} & set(codes)
+
+
+def test_levels_count_in_any_case_unless_case_tells_them_apart(read):
+    entry = "  arm: {role: lab, timing: baseline, kind: categorical, levels: [LBCL, a, A]}\n"
+    assert read("variables:\n" + ID + entry)["arm"].level_of == {"lbcl": "LBCL"}
+
+
 def test_only_baseline_measurements_may_become_predictors():
     dictionary = read_dictionary(SHIPPED)
     predictors = [v for v in dictionary if v.is_baseline_predictor]

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from pipeline.cohort.dictionary import read_dictionary
 from pipeline.cohort.units import is_unit, linear_map, to_canonical
 from pipeline.errors import UnitError
+from pipeline.explanation.sources import readable_unit
 
 DICTIONARY = read_dictionary(Path(__file__).parents[2] / "configs" / "variables.yaml")
 PAIRS = [(v.name, unit) for v in DICTIONARY for unit in v.accepts]
@@ -103,10 +104,90 @@ def test_laboratory_conversion_factors(name, unit, one_canonical_unit_is):
         ("inr", "{INR}"),
         ("ecog", "{score}"),
         ("platelets", "10*9/L{platelets}"),
+        *(
+            ("platelets", spelling)
+            for spelling in (
+                "k/uL",
+                "x10E3/uL",
+                "10E3/uL",
+                "10*3/mm3",
+                "10^3/mm^3",
+                "10^3/uL",
+                "10³/µL",
+                "x10(3)/mcL",
+                "Thousand/uL",
+                "K/cumm",
+                "10⁹/L",
+                "10E9/L",
+                "x10E9/L",
+                "/nL",
+                "Giga/L",
+                "Gpt/L",
+                "G/L",
+                "G/l",
+                "X10E3/UL",
+            )
+        ),
+        # UCUM's eq is a mole of charges, and sodium has one.
+        ("sodium", "meq/L"),
+        ("sodium", "mEq/L"),
+        ("ferritin", "mcg/L"),
+        ("crp", "mcg/mL"),
+        ("temperature", "C"),
+        ("temperature", "degC"),
+        ("heart_rate", "bpm"),
+        ("heart_rate", "beats/min"),
+        ("heart_rate", "{Beats}/min"),
+        ("heart_rate", "1/min"),
+        ("inr", "{ratio}"),
+        ("inr", "INR"),
+        ("bmi", "kg/m^2"),
+        ("bmi", "kg/m²"),
+        ("systolic_bp", "mm Hg"),
+        ("ldh", "Units/L"),
+        ("ldh", "UI/L"),
+        ("d_dimer", "mg/L FEU"),
+        ("d_dimer", "mcg/mL (FEU)"),
+        # UCUM has a form in capitals for systems that know no other; it means the same there.
+        ("crp", "MG/L"),
+        ("ferritin", "NG/ML"),
+        ("sodium", "MMOL/L"),
+        ("hemoglobin", "G/DL"),
     ],
 )
 def test_usual_spellings_are_the_same_unit(name, spelling):
     assert canonical(name, 7.0, spelling) == pytest.approx(7.0, rel=1e-12)
+
+
+def test_the_capital_of_another_quantity_is_not_taken_for_it():
+    """G/L is giga cells where cells are counted, and grams where mass is measured."""
+    assert canonical("platelets", 95, "G/L") == 95
+    assert canonical("hemoglobin", 95, "G/L") == 9.5
+    for name, unit in (("platelets", "g/L"), ("hemoglobin", "meq/L"), ("ferritin", "mcg/mL")):
+        with pytest.raises(UnitError):
+            canonical(name, 1, unit)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "unit", "expected"),
+    [
+        ("temperature", 98.6, "F", 37.0),
+        ("temperature", 98.6, "°F", 37.0),
+        ("wbc", 4500, "/mm3", 4.5),
+        ("crp", 3.5, "MG/DL", 35),
+        ("d_dimer", 500, "ng/mL FEU", 0.5),
+    ],
+)
+def test_usual_spellings_of_other_units_are_converted(name, value, unit, expected):
+    assert canonical(name, value, unit) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("variable", [v for v in DICTIONARY if v.unit], ids=lambda v: v.name)
+def test_a_unit_as_people_are_shown_it_is_accepted(variable):
+    for unit in (variable.unit, *variable.accepts):
+        shown = readable_unit(unit) or "fraction"
+        there = to_canonical(np.array([1.0, 40.0]), variable, unit)
+        np.testing.assert_array_equal(to_canonical(np.array([1.0, 40.0]), variable, shown), there)
 
 
 def test_cells_per_microlitre_may_be_spelt_out():
@@ -146,7 +227,8 @@ def test_a_variable_without_a_unit_takes_plain_numbers_only():
 
 # The D-dimer of the dictionary is in fibrinogen-equivalent units, twice the D-dimer units.
 @pytest.mark.parametrize(
-    "unit", ["ng/mL{DDU}", "ng{DDU}/mL", "mg/L{D-DU}", "mg/L {ddu}", "ng/mL{D-dimer units}"]
+    "unit",
+    ["ng/mL{DDU}", "ng{DDU}/mL", "mg/L{D-DU}", "mg/L {ddu}", "ng/mL{D-dimer units}", "ng/mL DDU"],
 )
 def test_d_dimer_units_are_not_taken_for_fibrinogen_equivalents(unit):
     with pytest.raises(UnitError, match="is not accepted for 'd_dimer'") as error:
@@ -154,7 +236,9 @@ def test_d_dimer_units_are_not_taken_for_fibrinogen_equivalents(unit):
     assert "mean" not in str(error.value)
 
 
-@pytest.mark.parametrize(("name", "unit"), [("crp", "mg/L{DDU}"), ("crp", "mg/L{FEU}")])
+@pytest.mark.parametrize(
+    ("name", "unit"), [("crp", "mg/L{DDU}"), ("crp", "mg/L{FEU}"), ("crp", "mg/L FEU")]
+)
 def test_an_annotation_of_another_quantity_is_not_passed_over(name, unit):
     with pytest.raises(UnitError):
         canonical(name, 5, unit)
@@ -168,15 +252,15 @@ def test_a_dictionary_that_accepts_d_dimer_units_has_them_doubled():
 
 @pytest.mark.parametrize(
     ("name", "unit"),
-    # In UCUM M is mega and K kelvin; an annotation says nothing of a share's hundredths.
-    [("crp", "MG/L"), ("temperature", "K"), ("marrow_blasts", "{score}"), ("crp", "{score}")],
+    # In UCUM K is kelvin; an annotation says nothing of a share's hundredths.
+    [("temperature", "K"), ("marrow_blasts", "{score}"), ("crp", "{score}")],
 )
 def test_what_is_ambiguous_stays_refused(name, unit):
     with pytest.raises(UnitError):
         canonical(name, 1, unit)
 
 
-@pytest.mark.parametrize("unit", ["MG/DL", "g/dL", "mmol/L", "", "furlong"])
+@pytest.mark.parametrize("unit", ["g/L", "g/dL", "mmol/L", "", "furlong"])
 def test_other_units_are_refused_with_the_accepted_ones(unit):
     with pytest.raises(UnitError) as error:
         canonical("crp", 1, unit)

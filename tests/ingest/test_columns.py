@@ -129,6 +129,14 @@ def test_a_stated_unit_is_checked_even_where_all_values_are_missing(dictionary):
         values(["NA", ""], dictionary["crp"], unit="mg/ml")
 
 
+def test_levels_count_in_any_case(dictionary):
+    column = read_column(
+        pd.Series(["Female", "MALE", None, "male"]), dictionary["sex"], Reading("a.csv", "Sex")
+    )
+    assert column.values.isna().tolist() == [False, False, True, False]
+    assert column.values.dropna().tolist() == ["female", "male", "male"]
+
+
 def test_whole_numbers_become_the_text_of_their_level(dictionary):
     assert values([1.0, 2.0], dictionary["site"]) == ["1", "2"]
     assert values(["1.0", "2"], dictionary["site"]) == ["1", "2"]

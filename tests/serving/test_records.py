@@ -173,6 +173,52 @@ def test_numbers_as_text_and_empty_text_are_taken(scorer, record):
     assert scorer.score([record | {"crp": ""}]) == scorer.score([record | {"crp": None}])
 
 
+@pytest.mark.parametrize("value", [None, float("nan"), " "])
+@pytest.mark.parametrize("said", [{}, {"day": 5}, {"unit": "furlong"}])
+def test_what_is_said_of_a_missing_value_does_not_count(scorer, record, value, said):
+    missing, stated = scorer.score(
+        [record | {"crp": None}, record | {"crp": {"value": value} | said}]
+    )
+    assert stated == missing
+
+
+def test_an_empty_unit_is_none(scorer, record):
+    plain, stated = scorer.score(
+        [record | {"crp": 3.5}, record | {"crp": {"value": 3.5, "unit": ""}}]
+    )
+    assert stated == plain
+
+
+@pytest.mark.parametrize("truth", [True, np.bool_(True)])
+def test_a_truth_value_is_no_number_but_for_yes_and_no(scorer, record, truth):
+    (binary,) = [v for v in scorer.inputs if scorer.artifact.dictionary[v].kind == "binary"][:1]
+    assert scorer.score([record | {binary: truth}]) == scorer.score([record | {binary: 1}])
+    with pytest.raises(InputError, match="column 'age': record 1 holds a truth value"):
+        scorer.score([record | {"age": truth}])
+    for cells in ([truth], [truth, None], [truth] * 20):
+        with pytest.raises(InputError, match="column 'age': holds truth values"):
+            scorer.predict(pd.DataFrame({"age": cells, "therapy": "axi-cel"}))
+
+
+def test_a_level_counts_in_any_case(scorer, record):
+    plain, shouted = scorer.score(
+        [record | {"disease": "LBCL", "sex": "male"}, record | {"disease": "lbcl", "sex": "Male"}]
+    )
+    assert shouted == plain
+    tables = [
+        scorer.predict(pd.DataFrame([{"therapy": "axi-cel", "disease": name, "ldh": 410.0}] * 20))
+        for name in ("LBCL", "Lbcl")
+    ]
+    pd.testing.assert_frame_equal(*tables)
+
+
+def test_platelets_in_another_unit_than_stated_get_no_risk(scorer, record):
+    """95 a microlitre is 0.095 10*9/L, less than any analyser counts."""
+    (answer,) = scorer.score([record | {"platelets": {"value": 95, "unit": "/uL"}}])
+    assert answer["status"] == "abstain"
+    assert "is its unit right?" in answer["because"][0]
+
+
 def test_no_records_give_no_answers(scorer):
     assert scorer.score([]) == []
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from pipeline.errors import InputError
 from pipeline.model.artifact import Artifact
+from pipeline.serving.http.fhir.observations import codes_asked
 from pipeline.serving.http.fhir.reading import Reading
 from pipeline.serving.http.fhir.resources import LOINC, entries_of
 from pipeline.serving.http.fhir.therapy import therapies_of
@@ -21,7 +22,7 @@ def discovery(artifact: Artifact) -> dict[str, Any]:
     """Say what the service offers and what it needs to be sent along."""
     # A search for "active" alone does not find the codes below it, nor remission.
     current = "active,recurrence,relapse,remission"
-    codes = ",".join(f"{LOINC}|{v.loinc}" for v in artifact.dictionary if v.loinc)
+    codes = ",".join(f"{LOINC}|{code}" for code in codes_asked(artifact.dictionary))
     patient = "{{context.patientId}}"
     return {
         "services": [

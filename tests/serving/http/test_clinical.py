@@ -132,19 +132,22 @@ def test_a_value_from_after_the_infusion_gives_no_risk(client, drawn, infused, l
     assert ("prediction" not in found) == late
 
 
-def test_a_unit_that_is_not_ucum_of_the_dictionary_gives_no_risk(client):
+def test_a_unit_that_is_not_accepted_costs_its_value_and_no_more(client):
+    without = assess(client, *RESOURCES[:4], *RESOURCES[5:])
     found = assess(client, *RESOURCES[:4], observation("1988-5", 3, "g/L"), *RESOURCES[5:])
-    assert found["status"] == "cancelled"
-    assert "C-reactive protein is in a unit that is not accepted" in notes(found)
+    assert found["prediction"] == without["prediction"]
+    assert "C-reactive protein has a unit that is not accepted: not used" in notes(found)
 
 
 def test_limits_and_values_without_a_time_are_told(client):
     resources = deepcopy(RESOURCES)
-    resources[4]["valueQuantity"]["comparator"] = "<"
+    resources[4]["valueQuantity"]["comparator"] = ">"
     del resources[5]["effectiveDateTime"]
-    said = notes(assess(client, *resources))
-    assert "C-reactive protein is stated as a limit (less or more than): not used" in said
+    found = assess(client, *resources)
+    said = notes(found)
+    assert "C-reactive protein is stated as less or more than a limit: taken as the limit" in said
     assert "taken as measured before infusion, for want of a time: Platelets" in said
+    assert found["prediction"] == assess(client, *RESOURCES)["prediction"]
 
 
 def test_two_patients_in_one_bundle_are_refused(client):
@@ -203,7 +206,11 @@ def test_discovery_names_the_hook_and_what_to_send_along(client):
     assert service["prefetch"]["patient"] == "Patient/{{context.patientId}}"
     # LOINC 1988-5 is C-reactive protein in serum or plasma.
     assert "relapse" in service["prefetch"]["conditions"]
-    assert "http://loinc.org|1988-5" in service["prefetch"]["observations"]
+    asked = service["prefetch"]["observations"]
+    assert "http://loinc.org|1988-5" in asked
+    # 26515-7 counts platelets by any method, 85354-9 is the panel of a blood pressure.
+    assert "http://loinc.org|26515-7" in asked
+    assert "http://loinc.org|85354-9" in asked
 
 
 def test_an_order_gets_one_card_that_informs(client, scorer):

@@ -8,10 +8,12 @@ from collections.abc import Iterator
 from importlib.resources import files
 from typing import Any
 
-from pipeline.serving.http.fhir.resources import parts_of
+from pipeline.serving.http.fhir.resources import LOINC, parts_of
 
 # A code means something in its system only: "MM" of a hospital's own list may be anything.
 _SYSTEMS = {
+    LOINC: "loinc",
+    "urn:oid:2.16.840.1.113883.6.1": "loinc",
     "http://snomed.info/sct": "snomed",
     "urn:oid:2.16.840.1.113883.6.96": "snomed",
     "http://hl7.org/fhir/sid/icd-10": "icd-10",

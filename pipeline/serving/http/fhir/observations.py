@@ -3,24 +3,47 @@
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from pipeline.cohort.dictionary import Variable
+from pipeline.cohort.dictionary import Dictionary
+from pipeline.cohort.units import unit_lines
 from pipeline.model.artifact import Artifact
 from pipeline.serving.http.fhir.reading import Reading, UnusableError
-from pipeline.serving.http.fhir.resources import Entry, loinc_codes, texts
+from pipeline.serving.http.fhir.resources import Entry, loinc_codes
 from pipeline.serving.http.fhir.times import When, day_of, is_unordered, observed, recency
+from pipeline.serving.http.fhir.values import Value, read_value
+from pipeline.serving.http.fhir.versions import last_versions, prevailing
 
-_UCUM = "http://unitsofmeasure.org"
-_NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
+# Panels whose components are reported under the panel's code only: blood pressure.
+_PANELS = {"8480-6": "85354-9"}
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    """A value of a variable before it is known whether another one is later."""
+
+    value: Value
+    when: When | None
+    day: float | None
+    rank: tuple[bool, float]
+    entry: Entry
+
+
+def codes_asked(dictionary: Dictionary) -> list[str]:
+    """LOINC codes under which a server holds what the dictionary's variables need."""
+    codes = [code for variable in dictionary for code in variable.loinc]
+    return [*codes, *(panel for code, panel in _PANELS.items() if code in codes)]
 
 
 def read_observations(
     entries: list[Entry], infusion: When | None, artifact: Artifact, found: Reading
 ) -> None:
     """Add to a reading the latest value before infusion of each variable.
+
+    Of a resource its last version counts, and of several values of one time the one that
+    corrects the others or was issued last. Where that leaves different values, none is used.
 
     Parameters
     ----------
@@ -29,80 +52,75 @@ def read_observations(
         None where it is still to come, at a time that is not stated.
     artifact : Artifact
     found : Reading
-        Gets values, basis, and a remark on whatever is not used.
+        Gets values, basis, and a remark on whatever is not used, or used as a limit.
     """
-    by_code = {v.loinc: v for v in artifact.dictionary if v.loinc}
-    best: dict[str, tuple[tuple[bool, float], dict[str, Any], Entry]] = {}
-    for entry in entries:
-        if entry.kind != "Observation":
+    undated, same_day = [], []
+    for name, candidates in _candidates(entries, infusion, artifact, found).items():
+        label = artifact.dictionary[name].label
+        latest = max(candidate.rank for candidate in candidates)
+        tied = [candidate for candidate in candidates if candidate.rank == latest]
+        tied = prevailing(tied, lambda candidate: candidate.entry)
+        # A rerun of the sample that was beyond the limit says more than the limit.
+        tied = [c for c in tied if not c.value.is_limit] or tied
+        if len({candidate.value.canonical for candidate in tied}) > 1:
+            found.remark(f"{label} has several different values of one time: none is used")
             continue
-        codes = loinc_codes(entry.resource.get("code"))
-        variable = next((by_code[code] for code in codes if code in by_code), None)
-        # What the Patient says of age and sex goes first.
-        if variable is None or (variable.name in ("age", "sex") and variable.name in found.record):
-            continue
-        try:
-            if entry.is_void:
-                raise UnusableError("is cancelled or entered in error")
-            given, when = _value(entry.resource, variable), observed(entry.resource)
-            if when is not None:
-                given["day"] = day_of(when, infusion)
-        except UnusableError as why:
-            found.remark(f"{variable.label} {why}: not used")
-            continue
-        # One from after the infusion, and one without a time, only where there is no other.
-        before = given.get("day", 0.0) < 1
-        rank = before, recency(when, infusion) if when is not None else -math.inf
-        if variable.name not in best or rank > best[variable.name][0]:
-            best[variable.name] = rank, given, entry
-    for name, (_, given, entry) in best.items():
-        found.record[name] = given
-        if entry.address is not None:
-            found.basis.append({"reference": entry.address})
-    same_day = [
-        name for name, (_, _, e) in best.items() if is_unordered(observed(e.resource), infusion)
-    ]
-    if same_day:
-        labels = ", ".join(sorted(artifact.dictionary[name].label for name in same_day))
-        found.remark(f"taken as from before the infusion of the same day: {labels}")
-    undated = [name for name, (_, given, _) in best.items() if "day" not in given]
-    if undated:
-        labels = ", ".join(sorted(artifact.dictionary[name].label for name in undated))
-        found.remark(f"taken as measured before infusion, for want of a time: {labels}")
+        chosen = tied[0]
+        given = {"value": chosen.value.value, "unit": chosen.value.unit, "day": chosen.day}
+        found.record[name] = {key: part for key, part in given.items() if part is not None}
+        if chosen.entry.address is not None:
+            found.basis.append({"reference": chosen.entry.address})
+        if chosen.value.is_limit:
+            found.remark(
+                f"{label} is stated as less or more than a limit: taken as the limit that is stated"
+            )
+        if chosen.when is None:
+            undated.append(label)
+        if is_unordered(chosen.when, infusion):
+            same_day.append(label)
+    for labels, taken in (
+        (same_day, "taken as from before the infusion of the same day"),
+        (undated, "taken as measured before infusion, for want of a time"),
+    ):
+        if labels:
+            found.remark(f"{taken}: {', '.join(sorted(labels))}")
 
 
-def _value(resource: Mapping[str, Any], variable: Variable) -> dict[str, Any]:
-    unitless = variable.kind != "numeric" or variable.unit in (None, "1")
-    quantity = resource.get("valueQuantity")
-    if isinstance(quantity, Mapping):
-        if quantity.get("comparator"):
-            raise UnusableError("is stated as a limit (less or more than)")
-        value, unit = quantity.get("value"), _unit(quantity)
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise UnusableError("has no value that can be read")
-        if unit is None and not unitless:
-            raise UnusableError("has no unit")
-        return {"value": value} | ({"unit": unit} if unit is not None else {})
-    plain = [resource.get(key) for key in ("valueInteger", "valueBoolean", "valueString")]
-    stated = [v for v in plain if isinstance(v, int | float | str)]
-    stated += texts(resource.get("valueCodeableConcept"))
-    if not stated:
-        raise UnusableError("has no value that can be read")
-    if variable.kind in ("categorical", "text"):
-        known = [v for v in stated if v in (variable.levels or [])]
-        return {"value": (known or stated)[0]}
-    numbers = [v for v in stated if not isinstance(v, str) or _NUMBER.fullmatch(v.strip())]
-    if not numbers:
-        raise UnusableError("is stated in words, not as a number")
-    if not unitless:
-        raise UnusableError("has no unit")
-    return {"value": numbers[0]}
+def _candidates(
+    entries: list[Entry], infusion: When | None, artifact: Artifact, found: Reading
+) -> dict[str, list[_Candidate]]:
+    reported = {code: v for v in reversed([*artifact.dictionary]) for code in v.loinc}
+    carried = artifact.facts.get("conversions", {})
+    candidates: dict[str, list[_Candidate]] = {}
+    for entry in last_versions([entry for entry in entries if entry.kind == "Observation"]):
+        for holder in _holders(entry.resource):
+            codes = loinc_codes(holder.get("code"))
+            variable = next((reported[code] for code in codes if code in reported), None)
+            # What the Patient says of age and sex goes first.
+            if variable is None or (
+                variable.name in ("age", "sex") and variable.name in found.record
+            ):
+                continue
+            try:
+                if entry.is_void:
+                    raise UnusableError("is cancelled or entered in error")
+                value = read_value(holder, variable, unit_lines(variable, carried))
+                when = observed(entry.resource)
+                day = None if when is None else day_of(when, infusion)
+            except UnusableError as why:
+                found.remark(f"{variable.label} {why}: not used")
+                continue
+            # One from after the infusion, and one without a time, only where there is no other.
+            rank = day is None or day < 1, -math.inf if when is None else recency(when, infusion)
+            candidate = _Candidate(value, when, day, rank, entry)
+            candidates.setdefault(variable.name, []).append(candidate)
+    return candidates
 
 
-def _unit(quantity: Mapping[str, Any]) -> str | None:
-    """The unit's code, where it is UCUM's; else the unit as it is written."""
-    code, written = (
-        text if isinstance(text := quantity.get(key), str) and text.strip() else None
-        for key in ("code", "unit")
-    )
-    return code or written if quantity.get("system", _UCUM) == _UCUM else written
+def _holders(resource: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """What holds a code and a value: the resource itself, and its components."""
+    yield resource
+    components = resource.get("component")
+    for component in components if isinstance(components, list) else []:
+        if isinstance(component, Mapping):
+            yield component
