@@ -16,7 +16,10 @@ class Quantity(BaseModel):
 
     value: Plain = None
     unit: str | None = Field(
-        default=None, max_length=30, description="UCUM spelling, one that the dictionary accepts."
+        default=None,
+        max_length=30,
+        description="One that the dictionary accepts, in UCUM's or another usual spelling; empty "
+        "for the dictionary's own.",
     )
     day: float | None = Field(
         default=None,
@@ -51,7 +54,8 @@ class Patient(BaseModel):
     )
     values: dict[str, Plain | Quantity] = Field(
         description="Variable of the dictionary (GET /v1/model) to its value: plain, in the "
-        "dictionary's unit, or with a unit and the day it was measured."
+        "dictionary's unit, or with a unit and the day it was measured. Null is missing, and so "
+        "is NaN, which some write into JSON."
     )
 
 

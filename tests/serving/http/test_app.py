@@ -36,6 +36,21 @@ def test_a_unit_and_a_day_are_taken(client, values):
     assert stated["answers"] == plain
 
 
+def test_nan_is_missing_though_it_is_no_json(client, values):
+    headers = {"content-type": "application/json"}
+    content = json.dumps({"values": values | {"crp": float("nan")}})
+    assert "NaN" in content
+    written = client.post("/v1/risk", content=content, headers=headers)
+    missing = ask(client, values | {"crp": None})
+    assert written.json()["answers"] == missing.json()["answers"]
+
+
+def test_a_truth_value_is_no_number(client, values):
+    answer = ask(client, values | {"age": True})
+    assert answer.status_code == 422
+    assert "holds a truth value" in answer.text
+
+
 def test_an_abstention_is_an_answer_with_its_reason(client, values):
     late = ask(client, values | {"crp": {"value": 3.5, "day": 2}})
     assert late.status_code == 200

@@ -45,4 +45,4 @@ def answers(concept: Any) -> Iterator[float | str]:
             if isinstance(extension, Mapping) and extension.get("url") == _ORDINAL:
                 value = extension.get("valueDecimal")
                 if isinstance(value, int | float):
-                    yield float(value)
+                    yield value

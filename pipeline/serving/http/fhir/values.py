@@ -84,10 +84,10 @@ def read_value(holder: Mapping[str, Any], variable: Variable, lines: Mapping[str
 
 
 def _measured(quantity: Mapping[str, Any], variable: Variable, lines: Mapping[str, Line]) -> Value:
-    comparator, value = quantity.get("comparator"), quantity.get("value")
+    comparator, value = quantity.get("comparator"), _finite(quantity.get("value"))
     if comparator is not None and comparator not in _LIMITS:
         raise UnusableError("has a comparator that is not known")
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if value is None:
         raise UnusableError("has no value that can be read")
     unit = _unit(quantity, variable, lines)
     factor, offset = lines[unit] if unit is not None else (1.0, 0.0)
@@ -121,8 +121,18 @@ def _accepted(text: str, variable: Variable) -> str | None:
 
 
 def _number(stated: Any, variable: Variable) -> float | None:
-    if isinstance(stated, bool) and variable.kind != "binary":
-        return None
+    if isinstance(stated, bool):
+        return float(stated) if variable.kind == "binary" else None
     if isinstance(stated, str):
         return float(stated) if _NUMBER.fullmatch(stated.strip()) else None
-    return float(stated) if math.isfinite(stated) else None
+    return _finite(stated)
+
+
+def _finite(stated: Any) -> float | None:
+    if isinstance(stated, bool) or not isinstance(stated, int | float):
+        return None
+    try:
+        number = float(stated)
+    except OverflowError:  # an integer beyond any float
+        return None
+    return number if math.isfinite(number) else None

@@ -292,3 +292,23 @@ def test_sex_is_read_from_words_in_any_case_and_from_codes(read, therapy, crp, c
     assert read(therapy, observed | {"valueCodeableConcept": concept}).record["sex"] == {
         "value": "male"
     }
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"valueQuantity": {"value": 10**400, "unit": "mg/L"}},
+        {"valueQuantity": {"value": float("nan"), "unit": "mg/L"}},
+        {"valueQuantity": {"value": True, "unit": "mg/L"}},
+        {"valueQuantity": {"value": 3, "unit": 7, "code": []}},
+        {"valueQuantity": {"value": 3, "unit": "mg/L", "comparator": {}}},
+        {"valueQuantity": None, "valueInteger": 10**400},
+        {"valueQuantity": None, "component": [None, 3, {"code": 3}, {"code": {"coding": None}}]},
+        {"valueQuantity": None, "valueCodeableConcept": {"coding": [None, {"code": 4}]}},
+        {"status": "entered-in-error", "meta": {"versionId": 3, "lastUpdated": []}},
+    ],
+)
+def test_what_is_no_fhir_is_not_used(read, therapy, crp, change):
+    found = read(therapy, crp(1) | change, valid=False)
+    assert "crp" not in found.record
+    assert any(remark.startswith("C-reactive protein") for remark in found.remarks)
