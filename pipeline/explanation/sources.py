@@ -16,7 +16,8 @@ from pipeline.model.risk_model import PRIOR_SOURCE
 
 MISSING = "missing"
 
-_UNITS = {"a": "years", "mo": "months", "d": "days", "Cel": "°C", "1": ""}
+_UNITS = {"a": "years", "mo": "months", "d": "days", "Cel": "°C", "[degF]": "°F", "1": ""}
+_MICRO = r"\bu(?=g|mol|L|kat)"
 _RAISED = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -101,7 +102,10 @@ def sources_of(values: Values, plan: FeaturePlan) -> list[Source]:
 
 
 def readable_unit(unit: str | None) -> str:
-    """Write a UCUM unit for people: ``10*9/L`` as ``10⁹/L``, ``ug/mL`` as ``µg/mL``."""
+    """Write a UCUM unit for people: ``10*9/L`` as ``10⁹/L``, ``ug{FEU}/mL`` as ``µg/mL FEU``.
+
+    Of what stands in braces only a D-dimer's kind remains: it says what is counted.
+    """
     if unit is None:
         return ""
     if unit in _UNITS:
@@ -109,7 +113,13 @@ def readable_unit(unit: str | None) -> str:
     text = re.sub(r"[\[\]]|\{[^}]*\}", "", unit)
     text = re.sub(r"10[*^](\d+)", lambda m: "10" + m[1].translate(_RAISED), text)
     text = re.sub(r"(?<=m)([23])\b", lambda m: m[1].translate(_RAISED), text)
-    return re.sub(r"\bu(?=g|mol|L|kat)", "µ", text)
+    return f"{re.sub(_MICRO, 'µ', text)} {d_dimer_kind(unit)}".strip()
+
+
+def d_dimer_kind(unit: str | None) -> str:
+    """Kind of D-dimer units, ``FEU`` or ``DDU`` (half as many), or empty where none is stated."""
+    stated = re.search(r"\{(FEU|DDU)\}", unit or "", re.IGNORECASE)
+    return stated[1].upper() if stated else ""
 
 
 def readable_number(value: float) -> str:

@@ -12,10 +12,16 @@ from pipeline.explanation.sources import readable_number, readable_unit
         ("10*9/L", "10⁹/L"),
         ("ug/mL", "µg/mL"),
         ("U/L", "U/L"),
-        ("mg/L{FEU}", "mg/L"),
+        # Laboratories report D-dimer in fibrinogen-equivalent or in D-dimer units, which differ
+        # by a factor of about two.
+        ("mg/L{FEU}", "mg/L FEU"),
+        ("ug{FEU}/mL", "µg/mL FEU"),
+        ("ng/mL{DDU}", "ng/mL DDU"),
+        ("10*9/L{platelets}", "10⁹/L"),
         ("mm[Hg]", "mmHg"),
         ("kg/m2", "kg/m²"),
         ("Cel", "°C"),
+        ("[degF]", "°F"),
         ("a", "years"),
         ("1", ""),
         (None, ""),

@@ -6,7 +6,6 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from importlib.resources import files
 from typing import Annotated, Any
 
 from fastapi import Body, FastAPI, Query, Request, Response
@@ -26,25 +25,16 @@ from pipeline.serving.http.fhir.reading import Reading
 from pipeline.serving.http.guard import Guard
 from pipeline.serving.http.holder import Holder
 from pipeline.serving.http.metrics import Metrics
+from pipeline.serving.http.page import add_page
 from pipeline.serving.http.source import Loaded
 from pipeline.serving.http.words import Words
 
-_PAGE_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-)
 # The card is one file with its style, its script and its pictures inside.
 _CARD_POLICY = (
     "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 _FEW = 8  # patients scored where they arrive; more go to a thread, so that others are answered
-_PAGE = {
-    "/": ("index.html", "text/html; charset=utf-8"),
-    "/page.css": ("page.css", "text/css; charset=utf-8"),
-    "/page.js": ("page.js", "text/javascript; charset=utf-8"),
-    "/icon.svg": ("icon.svg", "image/svg+xml"),
-}
 _REFUSALS: dict[int | str, dict[str, Any]] = {
     code: {"model": schemas.Fault} for code in (400, 401, 413, 422, 429)
 }
@@ -90,7 +80,7 @@ def create_app(
     _model_routes(app, holder, settings, metrics, dict(thresholds or {}))
     _clinical_routes(app, holder, settings, metrics)
     _operator_routes(app, holder, metrics)
-    _page_routes(app)
+    add_page(app)
     app.add_middleware(Guard, settings=settings, tokens=tokens, metrics=metrics)
     if settings.cors_origins:
         # Outermost: a browser asks first without a token, and must be able to read a refusal.
@@ -220,18 +210,6 @@ def _operator_routes(app: FastAPI, holder: Holder, metrics: Metrics) -> None:
     async def figures() -> Response:
         """Prometheus metrics."""
         return Response(metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
-
-
-def _page_routes(app: FastAPI) -> None:
-    folder = files("pipeline.serving") / "page"
-    headers = {"content-security-policy": _PAGE_POLICY}
-    for path, (name, kind) in _PAGE.items():
-        content = (folder / name).read_bytes()
-
-        async def page(_: Request, content: bytes = content, kind: str = kind) -> Response:
-            return Response(content, media_type=kind, headers=headers)
-
-        app.add_route(path, page, methods=["GET"], include_in_schema=False)
 
 
 def _errors(app: FastAPI) -> None:

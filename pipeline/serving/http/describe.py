@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from pipeline.explanation.sources import readable_unit
+from pipeline.explanation.sources import d_dimer_kind, readable_unit
 from pipeline.features.therapy import ANY_DISEASE
 from pipeline.model.artifact import Artifact
 from pipeline.model.example import example_record
@@ -52,6 +52,8 @@ def describe(loaded: Loaded, thresholds: dict[str, list[float]]) -> dict[str, An
         },
         "provenance": facts["provenance"],
         "dictionary": _dictionary(artifact),
+        # A score is known where all that it is computed from is.
+        "scores": {score.name: score.variables for score in plan.scores},
         "therapy": plan.therapy,
         "disease": plan.disease,
         "therapies": _therapies(artifact),
@@ -67,7 +69,7 @@ def _dictionary(artifact: Artifact) -> list[dict[str, Any]]:
     for v in artifact.dictionary:
         canonical = [{"unit": v.unit, "shown": readable_unit(v.unit), "factor": 1.0, "offset": 0.0}]
         others = [
-            {"unit": unit, "shown": readable_unit(unit) or "fraction", "factor": f, "offset": o}
+            {"unit": unit, "shown": _shown(unit, v.unit), "factor": f, "offset": o}
             for unit, (f, o) in carried.get(v.name, {}).items()
         ]
         found.append(
@@ -84,6 +86,15 @@ def _dictionary(artifact: Artifact) -> list[dict[str, Any]]:
             }
         )
     return found
+
+
+def _shown(unit: str, canonical: str | None) -> str:
+    """Write an accepted unit for people, who must see what is meant where the unit leaves it open.
+
+    A D-dimer in plain mg/L is read as the dictionary's kind, fibrinogen-equivalent units.
+    """
+    text, kind = readable_unit(unit) or "fraction", d_dimer_kind(canonical)
+    return f"{text} {kind}" if kind and not d_dimer_kind(unit) else text
 
 
 def _therapies(artifact: Artifact) -> list[dict[str, Any]]:

@@ -16,14 +16,16 @@ from uuid import uuid4
 from pipeline.config import Serving
 from pipeline.serving.http.logs import log, place_of
 from pipeline.serving.http.metrics import Metrics
+from pipeline.serving.http.page import ADDRESSES
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Message, Receive, Send], Awaitable[None]]
 
-# Open to all: what a load balancer asks, what the page is made of, and CDS Hooks' discovery.
-_OPEN = ("/", "/page.css", "/page.js", "/icon.svg", "/health", "/ready", "/cds-services")
+# Open to all: what a load balancer asks, CDS Hooks' discovery, and what a browser opens by a link,
+# to which it adds no token: the page, and the card, which holds no patient's data.
+_OPEN = ADDRESSES | {"/v1/card", "/health", "/ready", "/cds-services"}
 _CLIENTS_REMEMBERED = 10_000
 _HEADERS = (
     (b"x-content-type-options", b"nosniff"),

@@ -166,8 +166,10 @@ def test_tokens_keep_strangers_out(service, values):
     for token in ("s3cret", "other"):
         headers = {"authorization": f"Bearer {token}"}
         assert client.post("/v1/risk", json={"values": values}, headers=headers).status_code == 200
-    assert client.get("/metrics").status_code == 401
-    for path in ("/", "/health", "/ready", "/cds-services"):
+    for path in ("/metrics", "/v1/model"):
+        assert client.get(path).status_code == 401
+    # A browser that follows a link, from an order or from the page, adds no token to it.
+    for path in ("/", "/page.js", "/v1/card", "/health", "/ready", "/cds-services"):
         assert client.get(path).status_code == 200
 
 
@@ -238,6 +240,8 @@ def test_the_model_is_described(client, scorer):
     assert [v["name"] for v in found["dictionary"]] == list(scorer.inputs)
     crp = next(v for v in found["dictionary"] if v["name"] == "crp")
     assert {"unit": "mg/dL", "shown": "mg/dL", "factor": 10.0, "offset": 0.0} in crp["units"]
+    # Modified EASIX is LDH x CRP / platelets (Pennisi 2021).
+    assert set(found["scores"]["m_easix"]) == {"ldh", "crp", "platelets"}
     # As published: 92 to 94 % of any grade in LBCL, less where other studies found less.
     axi = next(t for t in found["therapies"] if t["name"] == "axicabtagene ciloleucel")
     assert 0.8 < axi["rates"]["LBCL"]["any"]["rate"] < 0.95

@@ -5,6 +5,9 @@ import re
 import shutil
 
 import pytest
+from playwright.sync_api import expect
+
+from pipeline.explanation.sources import readable_unit
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 pytestmark = pytest.mark.skipif(
@@ -54,6 +57,10 @@ def shown(page):
     ]
 
 
+def changes(page):
+    return page.locator("#risks .change").all_inner_texts()
+
+
 def settle(page):
     page.wait_for_timeout(250)
     page.wait_for_load_state("networkidle")
@@ -74,36 +81,96 @@ def test_an_example_is_one_click_away_and_shows_what_the_service_says(open_page,
     assert [name in box for name, box in zip(told, boxes, strict=True)] == [True, True]
     assert "90% interval" in body
     assert "This patient" in page.inner_text("#bars")
-    assert "The average training patient stands at" in page.inner_text("#words")
+    assert "The model starts at" in page.inner_text("#words")
 
 
-def test_an_edited_value_shows_its_change_against_the_first_result(open_page):
+def test_words_credit_only_what_is_known_of_the_patient(open_page):
+    """A score is known where all that it is computed from is: EASIX needs LDH."""
+    page = open_page()
+    page.select_option("#v-therapy", "axicabtagene ciloleucel")
+    page.fill("#v-platelets", "30")
+    page.fill("#v-hemoglobin", "7")
+    shown(page)
+    for tab in page.locator("#outcomes button").all():
+        tab.click()
+        unknown = page.locator("#bars .unknown").all_inner_texts()
+        assert any(text.startswith("Lactate dehydrogenase\nnot known") for text in unknown)
+        words, _, expected = page.inner_text("#words").partition("Not known, and taken as expected")
+        labels = [text.splitlines()[0] for text in unknown]
+        assert not [label for label in labels if label in words]
+        assert "Lactate dehydrogenase" in expected
+        assert not re.search(r"Platelets|Haemoglobin|Therapy", expected)
+    page.fill("#v-ldh", "400")
+    settle(page)
+    known = page.locator("#bars li:not(.unknown)").all_inner_texts()
+    assert any(text.startswith("Simplified EASIX") for text in known)
+
+
+def test_an_edited_value_shows_its_change_against_the_example(open_page):
     page = open_page()
     page.click("#example")
     before = shown(page)
+    assert changes(page) == ["", ""]
     page.fill("#v-crp", "300")
-    page.wait_for_selector("#compared:not([hidden])")
-    assert "changed since: C-reactive protein" in page.inner_text("#compared")
+    page.get_by_text("Compared with the example; changed since: C-reactive protein.").wait_for()
     after = shown(page)
-    changes = page.locator("#risks .change").all_inner_texts()
-    told = [float(re.match(r"([+−][\d.]+) points", c)[1].replace("−", "-")) for c in changes]
+    told = [float(re.match(r"([+−][\d.]+) points", c)[1].replace("−", "-")) for c in changes(page)]
     assert told == pytest.approx([a - b for a, b in zip(after, before, strict=True)], abs=1.1)
     page.click("#rebase")
-    assert page.locator("#compared").is_hidden()
+    assert changes(page) == ["", ""]
+    page.fill("#v-crp", "100")
+    page.get_by_text("changed since: C-reactive protein.").wait_for()
+    page.click("#uncompare")
+    assert changes(page) == ["", ""]
 
 
-def test_another_unit_keeps_the_patient(open_page):
+def test_a_patient_being_typed_is_compared_with_nobody(open_page):
     page = open_page()
-    page.click("#example")
-    before = shown(page)
-    page.fill("#v-crp", "35")
+    page.select_option("#v-therapy", "axicabtagene ciloleucel")
+    page.fill("#v-platelets", "30")
+    page.fill("#v-ldh", "400")
+    shown(page)
+    page.fill("#v-hemoglobin", "7")
     settle(page)
-    plain = shown(page)
-    page.select_option('[data-unit="crp"]', "mg/dL")
+    assert changes(page) == ["", ""]
+    page.click("#rebase")
+    # The same platelets in another unit are the same patient.
+    page.fill("#v-platelets", "30000")
+    page.select_option('[data-unit="platelets"]', "/uL")
     settle(page)
-    assert page.input_value("#v-crp") == "3.5"
-    assert shown(page) == plain
-    assert len(before) == 2
+    assert changes(page) == ["", ""]
+    page.fill("#v-hemoglobin", "12")
+    page.get_by_text("changed since: Haemoglobin.").wait_for()
+
+
+# Worked by hand: a tenfold of mg/L; by creatinine's 113.12 g/mol; by a haemoglobin monomer's
+# 16,114 g/mol.
+@pytest.mark.parametrize(
+    ("name", "typed", "unit", "read_as"),
+    [
+        ("crp", "12", "mg/dL", "= 120 mg/L"),
+        ("creatinine", "88", "µmol/L", "= 0.995 mg/dL"),
+        ("hemoglobin", "9.5", "mmol/L", "= 15.3 g/dL"),
+        ("d_dimer", "900", "µg/L FEU", "= 0.9 mg/L FEU"),
+    ],
+)
+def test_a_unit_chosen_after_the_number_is_the_numbers_own(open_page, name, typed, unit, read_as):
+    """People copy the number from a report, and then its unit: what they typed must stay."""
+    page = open_page()
+    page.fill(f"#v-{name}", typed)
+    settle(page)
+    with page.expect_request("**/v1/risk") as sent:
+        page.select_option(f'[data-unit="{name}"]', label=unit)
+    assert page.input_value(f"#v-{name}") == typed
+    assert page.inner_text(f"#h-{name}").startswith(read_as)
+    asked = sent.value.post_data_json["values"][name]
+    assert asked["value"] == float(typed)
+    assert unit.startswith(readable_unit(asked["unit"]))
+
+
+def test_the_kind_of_d_dimer_units_is_told_and_none_is_offered_twice(open_page):
+    offered = open_page().locator('[data-unit="d_dimer"] option').all_inner_texts()
+    assert offered == ["mg/L FEU", "µg/mL FEU", "ng/mL FEU", "µg/L FEU"]
 
 
 def test_ranges_are_checked_as_one_types(open_page):
@@ -118,6 +185,18 @@ def test_ranges_are_checked_as_one_types(open_page):
     page.fill("#v-crp", "12")
     page.wait_for_selector("#answer:not([hidden])")
     assert page.inner_text("#h-crp") == ""
+    # A grade has no unit that could be wrong; a count's unit is written for people.
+    page.fill("#v-ecog", "7")
+    assert page.inner_text("#h-ecog") == "Outside 0 to 4."
+    page.fill("#v-ecog", "1")
+    page.fill("#v-platelets", "9000")
+    page.get_by_text("Platelets is outside 0 to 2000 10⁹/L").wait_for()
+
+
+def test_a_value_unlike_nearly_all_of_training_is_told(open_page):
+    page = open_page()
+    page.fill("#v-ldh", "15000")
+    assert page.inner_text("#h-ldh").startswith("Beyond what nearly all training patients had (")
 
 
 @pytest.mark.parametrize(
@@ -127,6 +206,8 @@ def test_ranges_are_checked_as_one_types(open_page):
         ("1 200", "Not a number."),
         ("0x20", "Not a number."),
         ("1,200", "Thousands or decimals? Write 1200 or 1.2, not 1,200."),
+        ("1.200", "Thousands or decimals? Write 1200 or 1.2, not 1.200."),
+        ("1.234", "Thousands or decimals? Write 1234 or 1.2340, not 1.234."),
         ("1,200.5", "Not a number."),
     ],
 )
@@ -148,13 +229,25 @@ def test_no_risk_is_shown_while_a_value_cannot_be_read(open_page, written, said)
     assert json.loads(sent[0])["values"]["ferritin"] == 1200
 
 
-def test_a_decimal_comma_is_read(open_page):
+# No group of thousands begins with 0; an INR of 1034 or a CRP of 12500 mg/L cannot be meant.
+@pytest.mark.parametrize(
+    ("name", "written", "read"),
+    [
+        ("crp", "3,5", 3.5),
+        ("creatinine", "0,125", 0.125),
+        ("procalcitonin", "0.125", 0.125),
+        ("inr", "1.034", 1.034),
+        ("crp", "12,500", 12.5),
+        ("ferritin", "1.2340", 1.234),
+    ],
+)
+def test_a_decimal_is_read_by_either_mark(open_page, name, written, read):
     page = open_page()
     page.click("#example")
     shown(page)
     with page.expect_request("**/v1/risk") as sent:
-        page.fill("#v-crp", "3,5")
-    assert sent.value.post_data_json["values"]["crp"] == 3.5
+        page.fill(f"#v-{name}", written)
+    assert sent.value.post_data_json["values"][name] == read
 
 
 def test_after_clear_the_unit_that_is_sent_is_the_one_that_is_shown(open_page):
@@ -221,6 +314,33 @@ def test_nothing_runs_over_the_edge_and_the_warning_stays(open_page, width):
     assert "Research use only" in page.inner_text(".research")
 
 
+@pytest.mark.parametrize("width", [390, 1280])
+def test_risks_or_why_there_are_none_are_in_sight_of_the_form(open_page, width):
+    page = open_page(width)
+    page.click("#example")
+    shown(page)
+    page.locator("#v-sodium").scroll_into_view_if_needed()
+    seen = "#brief" if width == 390 else "#risks"
+    for risk in page.locator("#risks .big").all_inner_texts():
+        assert risk.strip() in page.inner_text(seen)
+    expect(page.locator(seen)).to_be_in_viewport(ratio=1)
+    page.fill("#v-sodium", "1")
+    page.wait_for_selector("#status.no")
+    seen = "#brief" if width == 390 else "#status"
+    assert "No risk" in page.inner_text(seen)
+    expect(page.locator(seen)).to_be_in_viewport(ratio=1)
+
+
+def test_the_bar_of_a_narrow_screen_leads_to_the_risks_and_leaves_them_free(open_page):
+    page = open_page(390)
+    page.click("#example")
+    shown(page)
+    page.focus("#brief")
+    page.keyboard.press("Enter")
+    expect(page.locator("#risks dt").first).to_be_in_viewport()
+    expect(page.locator("#brief")).to_be_hidden()
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_serious(open_page, scheme):
     from axe_core_python.sync_playwright import Axe
@@ -229,7 +349,7 @@ def test_axe_finds_nothing_serious(open_page, scheme):
     page.click("#example")
     shown(page)
     page.fill("#v-crp", "300")
-    page.wait_for_selector("#compared:not([hidden])")
+    page.get_by_text("changed since: C-reactive protein.").wait_for()
     found = Axe().run(page)["violations"]
     told = [(v["id"], v["impact"], [n["html"] for n in v["nodes"][:3]]) for v in found]
     assert [fault for fault in told if fault[1] in ("serious", "critical")] == []
