@@ -32,7 +32,7 @@ class Explanations:
     sources : list of Source
         What contributions belong to; the therapy prior last.
     base : ndarray, shape (n, outcomes)
-        Log-odds of the average training patient.
+        Log-odds from which the model starts: their mean in training, not the cohort's rate.
     contributions : ndarray, shape (n, sources, outcomes)
         On the calibrated log-odds: ``base`` plus their sum is ``log_odds``.
     log_odds, risk, prior : ndarray, shape (n, outcomes)

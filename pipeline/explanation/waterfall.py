@@ -1,4 +1,4 @@
-"""One patient's risk, taken apart: from the average patient to this one."""
+"""One patient's risk, taken apart: from where the model starts to this patient."""
 
 from __future__ import annotations
 
@@ -154,10 +154,10 @@ def _redraw_steps(axes: Axes, parts: np.ndarray, n: int, end: float) -> None:
 
 
 def _below(explanations: Explanations, row: int, k: int, example: str) -> str:
-    average = per_cent(float(expit(explanations.base[row, k])))
+    start = per_cent(float(expit(explanations.base[row, k])))
     own = per_cent(float(explanations.risk[row, k]))
     place_in = f"A patient of {example} risk: the {EXAMPLES[example]}th percentile."
-    steps = f"Steps lead from the average patient ({average}) to this one ({own})."
+    steps = f"Steps lead from where the model starts ({start}) to this patient ({own})."
     by = explanations.explained_by[row, k]
     if by == k:
         return f"{place_in}\n{steps}"

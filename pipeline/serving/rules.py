@@ -139,9 +139,11 @@ class Rules:
             if variable.kind == "binary":
                 self._not_binary(at, wrong, verdict)
             else:
-                unit = f" {variable.unit}" if variable.unit else ""
-                limits = f"{self._low[at]:g} to {self._high[at]:g}{unit}"
-                sentence = f"'{variable.name}' is outside {limits}; is its unit right?"
+                limits = f"{self._low[at]:g} to {self._high[at]:g}"
+                # Of a grade or a ratio there is no unit to doubt.
+                if variable.unit not in (None, "1"):
+                    limits += f" {variable.unit}; is its unit right?"
+                sentence = f"'{variable.name}' is outside {limits}"
                 verdict.abstain_where(wrong & ~endless, sentence)
         beyond = (values < self._seen_low[at]) | (values > self._seen_high[at])
         verdict.warn_where(

@@ -271,7 +271,7 @@ def test_the_therapys_published_rate_is_told_when_it_is_picked(open_page):
     assert "Rates of this therapy" in page.inner_text("#rate")
     # Its label states the rate of any grade; that of grade 2 and higher is interpolated.
     assert re.search(r"CRS of any grade \d+% \(published\)", page.inner_text("#rate"))
-    assert re.search(r"CRS of grade 2 or higher \d+% \(assumed\)", page.inner_text("#rate"))
+    assert re.search(r"CRS of grade 2 or higher \d+% \(interpolated\)", page.inner_text("#rate"))
 
 
 def test_a_summary_can_be_copied(open_page):
@@ -283,7 +283,7 @@ def test_a_summary_can_be_copied(open_page):
     text = page.evaluate("navigator.clipboard.readText()")
     assert "Research use only" in text
     assert re.search(r"CRS of any grade: .*; published rate", text)
-    assert re.search(r"CRS of grade 2 or higher: .*; assumed rate", text)
+    assert re.search(r"CRS of grade 2 or higher: .*; interpolated rate", text)
 
 
 def test_everything_is_reached_by_keyboard(open_page):
