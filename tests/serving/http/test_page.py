@@ -190,7 +190,7 @@ def test_ranges_are_checked_as_one_types(open_page):
     assert page.inner_text("#h-ecog") == "Outside 0 to 4."
     page.fill("#v-ecog", "1")
     page.fill("#v-platelets", "9000")
-    page.get_by_text("Platelets is outside 0 to 2000 10⁹/L").wait_for()
+    page.get_by_text("Platelets is outside 1 to 2000 10⁹/L").wait_for()
 
 
 def test_a_value_unlike_nearly_all_of_training_is_told(open_page):

@@ -21,7 +21,7 @@ def test_a_risk_has_the_digits_that_matter(risk, shown):
     ("record", "expected"),
     [
         ({"crp": 9e3}, "C-reactive protein is outside 0 to 700 mg/L; is its unit right?"),
-        ({"platelets": 9e6}, "Platelets is outside 0 to 2000 10⁹/L; is its unit right?"),
+        ({"platelets": 9e6}, "Platelets is outside 1 to 2000 10⁹/L; is its unit right?"),
         ({}, None),
     ],
 )
