@@ -54,7 +54,7 @@ def missing_codes(material: Material) -> Iterator[Finding]:
     column's bulk than five times its spread, with no other value beyond or beside it. Where
     the dictionary says that zeros occur (a range from 0 and a floor for its logarithm), a zero
     is none of them if other values come near the floor, unless the floor lies that far from the
-    bulk on the log scale, too (no platelets); it may yet be one that the assay could not tell
+    bulk on the log scale, too; it may yet be one that the assay could not tell
     from nothing, and is a warning only.
     """
     for variable in material.numeric:

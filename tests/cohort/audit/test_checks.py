@@ -94,8 +94,8 @@ def test_zero_is_a_value_where_the_dictionary_expects_it_and_others_come_near():
 def test_a_tenth_without_platelets_is_told(clean):
     rows = np.arange(len(clean)) % 10 == 0
     low = clean["platelets"].mask(np.arange(len(clean)) == 5, 2)  # others come near the floor
-    (finding,) = found(clean.assign(platelets=low.mask(rows, 0)), "missing_codes")
-    assert (finding["column"], finding["severity"]) == ("platelets", "warning")
+    (finding,) = found(clean.assign(platelets=low.mask(rows, 0)), "outside_range")
+    assert (finding["column"], finding["severity"]) == ("platelets", "error")
 
 
 def test_years_chosen_by_outcome_are_told():
