@@ -25,6 +25,7 @@ class Monitoring(Section):
     retrain_alpha: float = Field(default=0.002, gt=0, lt=1)
     intercept: float = Field(default=0.2, ge=0)
     slope: tuple[float, float] = (0.8, 1.25)
+    widest_intercept: float = Field(default=0.5, gt=0)
     changed_effect: float = Field(default=0.5, ge=0)
     therapy_sd: float = Field(default=0.35, gt=0)
     effect_sd: float = Field(default=1.0, gt=0)

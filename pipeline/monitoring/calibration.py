@@ -153,6 +153,28 @@ def trend(site: Site, period: np.ndarray | None) -> tuple[float, float] | None:
     return p, float(line.coefficients[1] * (x.max() - x.mean()))
 
 
+def last_period(site: Site, period: np.ndarray | None, minimum: int) -> float | None:
+    """Test whether the last period that is shown is calibrated as those before it.
+
+    Returns
+    -------
+    float or None
+        P-value of the likelihood-ratio test of a level of its own; None where no two periods
+        are shown.
+    """
+    from scipy.stats import chi2
+
+    groups = [] if period is None else _joined(site.y, period, minimum)
+    if len(groups) < 2:
+        return None
+    late = groups[-1][1]
+    rows = np.any([among for _, among in groups], axis=0)
+    y, offset, late = site.y[rows], site.offset[rows], late[rows].astype(float)
+    one = np.ones((len(y), 1))
+    before, own = fit(one, y, offset), fit(np.column_stack([one, late]), y, offset)
+    return float(chi2.sf(max(0.0, 2 * (own.log_likelihood - before.log_likelihood)), 1))
+
+
 def _figures(y: np.ndarray, risk: np.ndarray, level: float) -> dict[str, Any]:
     n, events = len(y), int(y.sum())
     if min(events, n - events) < SMALLEST_SHOWN:

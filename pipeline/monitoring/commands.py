@@ -9,10 +9,14 @@ from typing import Any
 
 from pipeline.config import Config
 from pipeline.errors import InputError
+from pipeline.monitoring.drift import drifted
 from pipeline.monitoring.monitor import monitor
 from pipeline.monitoring.observations import Observations
 from pipeline.monitoring.tables import read_patients
 from pipeline.serving.scorer import load
+
+# Inputs that drifted, named in the line that a command prints.
+_NAMED = 5
 
 
 def monitor_file(model: str, cohort: Path, config: Config, output: Path) -> str:
@@ -45,7 +49,20 @@ def monitor_file(model: str, cohort: Path, config: Config, output: Path) -> str:
     make_folder(output)
     write(output / "monitor.json", json.dumps(identity | found, indent=1, allow_nan=False) + "\n")
     write(output / "monitor.html", to_html(found, identity))
-    return f"{found['verdict']['sentence']} Read {output / 'monitor.html'}"
+    return f"{found['verdict']['sentence']} {_moved(found['drift'])}Read {output / 'monitor.html'}"
+
+
+def _moved(drift: list[dict[str, Any]]) -> str:
+    """Which inputs drifted, in a sentence; nothing where none did."""
+    marked = [entry for entry in drifted(drift) if entry["kind"] != "risks"]
+    labels = list(dict.fromkeys(entry["label"] for entry in marked))
+    if not labels:
+        return ""
+    others = f" and {len(labels) - _NAMED} others" if len(labels) > _NAMED else ""
+    return (
+        f"{len(labels)} {'input' if len(labels) == 1 else 'inputs'} drifted: "
+        f"{', '.join(labels[:_NAMED])}{others}. "
+    )
 
 
 def make_folder(folder: Path) -> None:

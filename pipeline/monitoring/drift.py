@@ -41,20 +41,29 @@ def measure_drift(
     list of dict
         ``kind`` (``values``, ``missing``, ``therapies`` or ``risks``), ``name``, ``label``,
         ``size`` (PSI above chance; for missing values the change of the share), ``p``,
-        ``adjusted_p``, ``verdict`` (none, notable, large), and ``reference`` and ``found``
-        shares by ``bins``; what would tell of fewer than ten patients is None.
+        ``adjusted_p``, ``verdict`` (none, notable, large, not compared), and ``reference`` and
+        ``found`` shares by ``bins``. Sizes and tests are of the true counts; where they would
+        tell of fewer than ten patients they are None, beside the ``verdict`` and a ``reason``.
     """
     reference = artifact.facts["reference"]
     found = []
     for name, summary in reference["variables"].items():
         values, label = observations.values[name], artifact.dictionary[name].label
-        found.append(_missing(name, label, values, summary, reference["patients"], settings))
+        found.append(
+            _missing(name, label, values, summary["missing"], reference["patients"], settings)
+        )
         trained_on = reference["patients"] * (1 - summary["missing"])
         known = values[~pd.isna(values)]
         bins, trained, new = _counts(known, summary, trained_on)
         found.append(_shares("values", name, label, bins, trained, new, settings))
     if reference["therapies"]:
-        names = artifact.plan.facts.names(observations.values[artifact.plan.therapy])  # type: ignore[union-attr,index]
+        therapy = artifact.dictionary[artifact.plan.therapy]  # type: ignore[index]
+        given = observations.values[therapy.name]
+        # No patient is trained on without a known therapy.
+        found.append(
+            _missing(therapy.name, therapy.label, given, 0.0, reference["patients"], settings)
+        )
+        names = artifact.plan.facts.names(given)  # type: ignore[union-attr]
         summary = {"levels": reference["therapies"]}
         bins, trained, new = _counts(names[~pd.isna(names)], summary, reference["patients"])
         found.append(
@@ -156,31 +165,35 @@ def _missing(
     name: str,
     label: str,
     values: np.ndarray,
-    summary: dict[str, Any],
+    trained_share: float,
     patients: int,
     settings: Monitoring,
 ) -> dict[str, Any]:
     from scipy.stats import fisher_exact
 
     absent, n = int(pd.isna(values).sum()), len(values)
-    trained = round(summary["missing"] * patients)
-    entry: dict[str, Any] = {
+    trained = round(trained_share * patients)
+    if trained in (0, patients):
+        # A share told as none or all may be of up to nine others: the nearest that may be.
+        others = min(SMALLEST_SHOWN - 1, round(abs(absent / n - trained_share) * patients))
+        trained = abs(trained - others)
+    test = fisher_exact([[absent, n - absent], [trained, patients - trained]])
+    entry = {
         "kind": "missing",
         "name": name,
         "label": label,
         "limits": (settings.missing_change, 2 * settings.missing_change),
-        "reference": summary["missing"],
-    }
-    if 0 < min(absent, n - absent) < SMALLEST_SHOWN:
-        # Almost none or almost all: told, and compared, as none or all.
-        absent = 0 if absent < SMALLEST_SHOWN else n
-    share = absent / n
-    test = fisher_exact([[absent, n - absent], [trained, patients - trained]])
-    return entry | {
-        "found": share,
-        "size": abs(share - summary["missing"]),
+        "reference": trained_share,
+        "found": absent / n,
+        "size": abs(absent / n - trained / patients),
         "p": float(test.pvalue),
     }
+    if 0 < min(absent, n - absent) < SMALLEST_SHOWN:
+        # Its size or p-value would tell the count: the mark alone is told.
+        what = "missing" if absent < SMALLEST_SHOWN else "known"
+        entry["reason"] = f"{what} in fewer than {SMALLEST_SHOWN}"
+        entry["found"] = None
+    return entry
 
 
 def _judged(found: list[dict[str, Any]], settings: Monitoring) -> list[dict[str, Any]]:
@@ -200,4 +213,16 @@ def _judged(found: list[dict[str, Any]], settings: Monitoring) -> list[dict[str,
     for entry in found:
         entry.setdefault("adjusted_p", None)
         entry.setdefault("verdict", "not compared")
+        if "reason" in entry:
+            entry |= {"size": None, "p": None, "adjusted_p": None}
     return found
+
+
+def drifted(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Those comparisons that are marked, the furthest from training first."""
+    marked = [entry for entry in found if entry["verdict"] in (_NOTABLE, _LARGE)]
+    return sorted(marked, key=_nearness)
+
+
+def _nearness(entry: dict[str, Any]) -> tuple[bool, float]:
+    return entry["verdict"] != _LARGE, -(entry["size"] or 0.0) / entry["limits"][0]

@@ -37,8 +37,8 @@ def unit_faults(
     Returns
     -------
     faults : list of dict
-        ``variable``, ``label``, ``place`` (everywhere, a site, a period), ``unit``, ``factor``,
-        ``psi`` as given and ``psi_mended``, and ``sentence``.
+        ``kind`` (``unit``), ``variable``, ``label``, ``place`` (everywhere, a site, a period),
+        ``unit``, ``factor``, ``psi`` as given and ``psi_mended``, and ``sentence``.
     mended : dict of str to ndarray, shape (n,)
         Values of the variables at fault, converted.
     """
@@ -121,6 +121,7 @@ def _fault(
         else ""
     )
     return {
+        "kind": "unit",
         "variable": variable.name,
         "label": variable.label,
         "place": place.strip() or "everywhere",

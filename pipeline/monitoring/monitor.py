@@ -12,7 +12,9 @@ from pipeline.model.head import SMALLEST_SHOWN
 from pipeline.monitoring.calibration import calibration_by_period
 from pipeline.monitoring.drift import measure_drift
 from pipeline.monitoring.faults import unit_faults
+from pipeline.monitoring.feed import feed_faults
 from pipeline.monitoring.observations import Observations
+from pipeline.monitoring.reasons import count_of
 from pipeline.monitoring.verdict import judge
 
 _LEVEL = 0.95
@@ -24,28 +26,34 @@ def monitor(observations: Observations, artifact: Artifact, settings: Monitoring
     Returns
     -------
     dict
-        Plain JSON values without any patient's: ``patients``, ``verdict`` (see `judge`),
-        ``faults``, ``drift`` (of the values as they were given) and ``calibration`` per
-        outcome, by period, after mending what is at fault.
+        Plain JSON values without any patient's: ``patients``, ``without_risk`` and
+        ``outcomes_known`` (of the primary outcome; both None where few), ``verdict`` (see
+        `judge`), ``faults``, ``drift`` (of the values as they were given) and ``calibration``
+        per outcome, by period, after mending what is at fault.
     """
     faults, mended = unit_faults(observations, artifact, settings)
     risks, given_abstains = observations.score(artifact)
     drift = measure_drift(observations, artifact, risks, settings)
     sound = observations.with_values(mended) if mended else observations
     risks, abstains = sound.score(artifact) if mended else (risks, given_abstains)
-    verdict = judge(sound, artifact, abstains, faults, settings)
+    faults += feed_faults(sound, artifact, risks, settings)
+    outcomes = artifact.model.outcomes
+    periods = {
+        outcome: _periods(sound, risks, abstains, k, settings) for k, outcome in enumerate(outcomes)
+    }
+    known = ~np.isnan(observations.observed[:, outcomes.index(artifact.facts["primary_outcome"])])
     return {
         "patients": len(observations),
-        "without_risk": _shown(int(given_abstains.sum())),
-        "verdict": verdict,
+        "without_risk": _shown(int(given_abstains.sum()), len(observations)),
+        "without_risk_in_words": count_of(int(given_abstains.sum()), len(observations)),
+        "outcomes_known": _shown(int(known.sum()), len(observations)),
+        "outcomes_known_in_words": count_of(int(known.sum()), len(observations)),
+        "verdict": judge(sound, artifact, abstains, faults, periods, _LEVEL, settings),
         "faults": faults,
         "drift": drift,
         "calibration": {
-            outcome: {
-                "label": artifact.facts["labels"][outcome],
-                "periods": _periods(sound, risks, abstains, k, settings),
-            }
-            for k, outcome in enumerate(artifact.model.outcomes)
+            outcome: {"label": artifact.facts["labels"][outcome], "periods": periods[outcome]}
+            for outcome in outcomes
         },
     }
 
@@ -68,5 +76,5 @@ def _periods(
     )
 
 
-def _shown(count: int) -> int | None:
-    return None if 0 < count < SMALLEST_SHOWN else count
+def _shown(count: int, n: int) -> int | None:
+    return None if 0 < count < SMALLEST_SHOWN or 0 < n - count < SMALLEST_SHOWN else count

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
@@ -31,12 +32,16 @@ class Observations:
     observed : ndarray, shape (n, outcomes)
         0, 1, or NaN where the outcome is not (yet) known.
     period, site : ndarray of str, shape (n,), or None
+        None for a patient of whom it is not known.
+    absent : frozenset of str
+        Columns of the model's variables and outcomes that the table does not hold.
     """
 
     values: dict[str, np.ndarray]
     observed: np.ndarray
     period: np.ndarray | None
     site: np.ndarray | None
+    absent: frozenset[str]
 
     def __len__(self) -> int:
         return len(self.observed)
@@ -75,11 +80,14 @@ class Observations:
                 error.problem, file=file, column=error.column, expected=error.expected,
                 mend=error.mend,
             ) from None  # fmt: skip
+        read = {v.name for v in artifact.dictionary}
+        read |= {outcome["column"] for outcome in artifact.facts["outcomes"].values()}
         return cls(
             values,
             _observed(frame, artifact, file),
             _periods(frame, settings.period, file),
             _texts(frame, settings.site),
+            frozenset(read - set(frame.columns)),
         )
 
     def score(self, artifact: Artifact) -> tuple[np.ndarray, np.ndarray]:
@@ -157,7 +165,12 @@ def _observed(frame: pd.DataFrame, artifact: Artifact, file: Path | None) -> np.
 def _texts(frame: pd.DataFrame, column: str | None) -> np.ndarray | None:
     if column is None or column not in frame:
         return None
-    return frame[column].astype(object).map(lambda v: None if pd.isna(v) else str(v)).to_numpy()
+    return _labels(None if pd.isna(v) or not str(v).strip() else str(v) for v in frame[column])
+
+
+def _labels(labels: Iterable[str | None]) -> np.ndarray:
+    # Not by Series.map, which infers a type of text whose missing value is a NaN.
+    return np.array(list(labels), dtype=object)
 
 
 def _periods(frame: pd.DataFrame, column: str | None, file: Path | None) -> np.ndarray | None:
@@ -179,10 +192,5 @@ def _periods(frame: pd.DataFrame, column: str | None, file: Path | None) -> np.n
             "'monitoring.period'",
         )
     if are_numbers:
-        return numbers.map(lambda v: None if pd.isna(v) else f"{v:g}").to_numpy(dtype=object)
-    quarters = (
-        dates.dt.year.astype("Int64").astype(str)
-        + "-Q"
-        + dates.dt.quarter.astype("Int64").astype(str)
-    )
-    return np.where(dates.isna().to_numpy(), np.array(None), quarters.to_numpy(dtype=object))
+        return _labels(None if pd.isna(v) else f"{v:g}" for v in numbers)
+    return _labels(None if pd.isna(d) else f"{d.year}-Q{d.quarter}" for d in dates)

@@ -8,10 +8,10 @@ from typing import Any
 from markupsafe import Markup
 
 from pipeline.card.svg import Drawing, Scale, ticks
+from pipeline.monitoring.drift import drifted
+from pipeline.monitoring.feed import sentences
 from pipeline.monitoring.page import environment, percent, style
-from pipeline.monitoring.verdict import FINE, RECALIBRATE, RETRAIN
 
-_TITLES = {FINE: "Fine", RECALIBRATE: "Recalibrate", RETRAIN: "Retrain"}
 _LABELS_LEFT, _WIDTH, _ROW = 190.0, 496.0, 26.0
 
 
@@ -24,31 +24,34 @@ def to_html(found: Mapping[str, Any], identity: Mapping[str, str]) -> str:
     identity : mapping
         ``model``, ``cohort`` and ``date``, in words.
     """
-    drift = sorted(
-        (entry for entry in found["drift"] if entry["size"] is not None),
-        key=lambda entry: (entry["verdict"] == "none", -entry["size"] / entry["limits"][0]),
-    )
+    marked = drifted(found["drift"])
+    calm = [entry for entry in found["drift"] if entry not in marked]
+    calm.sort(key=lambda e: (e["verdict"] == "not compared", -(e["size"] or 0.0) / e["limits"][0]))
     return (
         environment()
         .get_template("monitor.html.j2")
         .render(
             found=found,
             identity=identity,
-            title=_TITLES[found["verdict"]["verdict"]],
+            faults=[fault for fault in found["faults"] if fault["kind"] == "unit"],
+            mends=sentences([fault for fault in found["faults"] if fault["kind"] != "unit"]),
             kinds={
                 "values": "Values of each variable",
                 "missing": "Missing values",
                 "therapies": "Therapies",
                 "risks": "Predicted risks",
             },
-            drift=drift,
-            marked=[entry for entry in drift if entry["verdict"] != "none"],
+            drift=[*marked, *calm],
+            compared=sum(entry["verdict"] != "not compared" for entry in found["drift"]),
+            marked=marked,
             plots={
                 outcome: Markup(_over_time(outcome, part))
                 for outcome, part in found["calibration"].items()
                 if any("oe" in p for p in part["periods"])
             },
-            shares={e["kind"] + e["name"]: Markup(_shares(e)) for e in drift if "bins" in e},
+            shares={
+                e["kind"] + e["name"]: Markup(_shares(e)) for e in found["drift"] if "bins" in e
+            },
             style=style(),
         )
     )

@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 import statsmodels.api as sm
-from scipy.stats import binomtest, poisson_binom
+from scipy.stats import binomtest, chi2, poisson_binom
 
 from pipeline.monitoring.calibration import (
     calibration_by_period,
+    last_period,
     miscalibration,
     scarcity,
     trend,
@@ -119,6 +120,28 @@ def test_trend_is_the_line_over_periods():
     assert p < 1e-6
     assert last == pytest.approx(0.5, abs=0.12)
     assert trend(site, None) is None
+
+
+def test_the_last_period_is_held_against_those_before_it():
+    # By statsmodels: twice the gain in log-likelihood of a level of its own, on one degree.
+    site = drawn(np.random.default_rng(21), 600)
+    period = np.repeat(["1", "2", "3", "4"], 150).astype(object)
+    late = (period == "4").astype(float)
+    changed = Site(np.where(late * (np.arange(600) % 3 == 0), 1.0, site.y), *_parts(site))
+    for observed in (site, changed):
+        fits = [
+            sm.GLM(observed.y, X, family=sm.families.Binomial(), offset=site.offset).fit()
+            for X in (np.ones((600, 1)), np.column_stack([np.ones(600), late]))
+        ]
+        expected = chi2.sf(2 * (fits[1].llf - fits[0].llf), 1)
+        assert last_period(observed, period, 30) == pytest.approx(expected, rel=1e-3)
+    assert last_period(changed, period, 30) < 1e-3
+    assert last_period(site, period, 400) is None
+    assert last_period(site, None, 30) is None
+
+
+def _parts(site):
+    return site.rate, site.deviation, site.rows
 
 
 def test_miscalibration_gives_shift_and_slope():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pipeline.config import Monitoring
-from pipeline.monitoring.drift import measure_drift, population_stability, shown_shares
+from pipeline.monitoring.drift import drifted, measure_drift, population_stability, shown_shares
 from pipeline.monitoring.observations import Observations
 
 SETTINGS = Monitoring()
@@ -49,3 +49,43 @@ def test_what_is_shifted_is_marked_and_nothing_else(artifact, cohort):
 def test_a_single_hidden_share_does_not_follow_from_the_total():
     assert shown_shares(np.array([80.0, 15.0, 5.0])) == [0.8, None, None]
     assert shown_shares(np.array([80.0, 20.0, 0.0])) == [0.8, 0.2, 0.0]
+
+
+@pytest.mark.parametrize("patients", [12, 40, 100])
+def test_gaps_are_not_invented_where_a_count_is_too_small_to_be_told(artifact, cohort, patients):
+    # Cohorts drawn from the training patients have their gaps: among so many comparisons a false
+    # discovery rate of 0.05 lets hardly any be marked.
+    rng, marked = np.random.default_rng(4), 0
+    for _ in range(8):
+        seen = Observations.of(
+            cohort.iloc[rng.choice(len(cohort), patients, replace=False)], artifact, SETTINGS
+        )
+        found = measure_drift(seen, artifact, seen.score(artifact)[0], SETTINGS)
+        marked += any(entry["kind"] == "missing" for entry in drifted(found))
+        for entry in found:
+            if entry["kind"] == "missing" and entry["found"] is None:
+                assert entry["size"] is entry["p"] is entry["adjusted_p"] is None
+                assert "fewer than 10" in entry["reason"]
+            elif entry["kind"] == "missing":
+                absent = round(entry["found"] * patients)
+                assert absent in (0, patients) or 10 <= absent <= patients - 10
+    assert marked <= 1
+
+
+def test_a_gap_of_all_but_a_few_is_marked_without_its_count(artifact, cohort):
+    usual = artifact.facts["scoring"]["usually_known"]
+    name = next(v for v in usual if artifact.dictionary[v].role == "lab")
+    values = np.full(len(cohort), np.nan)
+    values[:3] = cohort[name].median()
+    seen = Observations.of(cohort.assign(**{name: values}), artifact, SETTINGS)
+    found = measure_drift(seen, artifact, seen.score(artifact)[0], SETTINGS)
+    (gap,) = [e for e in found if (e["kind"], e["name"]) == ("missing", name)]
+    assert gap["verdict"] == "large"
+    assert gap["found"] is None
+    assert gap["reason"] == "known in fewer than 10"
+
+
+def test_a_therapy_that_is_not_recorded_is_drift(artifact, cohort):
+    seen = Observations.of(cohort.drop(columns=["therapy"]), artifact, SETTINGS)
+    found = measure_drift(seen, artifact, seen.score(artifact)[0], SETTINGS)
+    assert ("missing", "therapy") in {(entry["kind"], entry["name"]) for entry in drifted(found)}

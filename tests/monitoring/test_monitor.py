@@ -102,7 +102,28 @@ def test_more_events_than_expected_are_watched_before_they_call_for_an_update(ar
 def test_without_outcomes_calibration_is_not_judged(artifact, cohort):
     found = watch(cohort.drop(columns=["crs_grade"]), artifact)
     assert not found["verdict"]["calibration_judged"]
-    assert "calibration was not judged" in found["verdict"]["sentence"]
+    assert found["verdict"]["adequate"] is None
+    assert found["verdict"]["sentence"] == (
+        "Calibration was not judged: the table has no column 'crs_grade'."
+    )
+
+
+def test_a_cohort_that_could_not_show_a_doubling_of_the_odds_is_not_called_fine(artifact, cohort):
+    # The interval of an intercept reaches 1.96 / sqrt(sum r (1 - r)): at most 1.96 / sqrt(n / 4),
+    # so 40 patients cannot tell half a unit of log-odds, and 250 with such risks can.
+    few = watch(cohort.head(40), artifact)["verdict"]
+    assert few["verdict"] == "fine"
+    assert few["adequate"] is False
+    assert few["half_width"] >= 1.96 / np.sqrt(40 / 4) * 0.99
+    assert few["sentence"].startswith("Too few to tell: from all 40 patients")
+    assert f"{np.exp(few['half_width']):.1f} times as high" in few["sentence"]
+    # Of twelve no ten are with it and ten without.
+    handful = watch(cohort.head(12), artifact)["verdict"]
+    assert "CRS of grade 2 or higher" in handful["not_judged"]
+    assert handful["sentence"].startswith("Too few to tell")
+    many = watch(cohort, artifact)["verdict"]
+    assert many["adequate"] is True
+    assert many["title"] == "Fine"
 
 
 @pytest.mark.parametrize(
@@ -132,6 +153,19 @@ def test_a_few_events_fewer_than_expected_are_chance(artifact, cohort):
     reasons = watch(some, artifact)["verdict"]["reasons"]
     (found,) = [r for r in reasons if (r["rule"], r["outcome"]) == ("calibration", "ge2")]
     assert found["calls_for"] == "fine"
+
+
+@pytest.mark.parametrize("column", ["infusion_year", "site"])
+@pytest.mark.parametrize("nothing", [np.nan, None, ""], ids=["nan", "none", "blank"])
+def test_a_patient_of_no_known_year_or_site_stands_outside_them(artifact, cohort, column, nothing):
+    given = cohort[column].astype(object)
+    given.iloc[7] = nothing
+    frame = cohort.assign(**{column: given})
+    seen = Observations.of(frame, artifact, SETTINGS)
+    labels = seen.period if column == "infusion_year" else seen.site
+    assert labels[7] is None
+    assert all(isinstance(label, str) for label in np.delete(labels, 7))
+    assert watch(frame, artifact)["verdict"]["verdict"] == "fine"
 
 
 def test_dates_become_quarters(artifact, cohort):
@@ -222,6 +256,7 @@ def test_the_command_writes_both_and_ends_with_the_verdict(command, model, cohor
     assert ended.stdout.startswith("Fine")
     told = json.loads((tmp_path / "out" / "monitor.json").read_text(encoding="utf-8"))
     assert told["verdict"]["verdict"] == "fine"
+    assert "drifted" not in ended.stdout
     assert (tmp_path / "out" / "monitor.html").is_file()
 
 
