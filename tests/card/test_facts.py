@@ -82,7 +82,7 @@ def test_synthetic_data_are_called_a_test_of_the_generator(run):
 def test_a_cohort_without_a_fit_says_that_the_model_must_not_be_used(tiny):
     first = tiny.facts["warnings"][0]
     assert first.startswith("This model must not be used.")
-    assert "therapy prior" in first
+    assert "the therapy's prior rate" in first
     assert not tiny.facts["verdict"]["passed"]
     assert "Refused" in tiny.facts["verdict"]["sentence"]
     assert tiny.facts["training_data"].startswith("Real patients: 48; ")
