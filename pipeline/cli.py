@@ -181,9 +181,10 @@ def recalibrate(
 
     A closed test chooses: nothing, intercept, intercept and slope, or new weights of therapy
     and findings. What single findings mean stays the parent's: a refit is a run on the site's own
-    table. The new version is challenger only: `promote` decides on champion.
+    table. The new version is challenger only: `promote` decides on champion. Values in another
+    unit are refused: they would be built into the model.
     """
-    from pipeline.monitoring.commands import recalibrate_file
+    from pipeline.monitoring.recalibration import recalibrate_file
 
     Display(quiet).say(recalibrate_file(model, cohort, read_config(config), output))
 
@@ -193,7 +194,11 @@ def promote(
     challenger: Annotated[str, typer.Option(help="Version number, @alias or address.")],
     champion: Annotated[str, typer.Option(help="The same.")] = "@champion",
     cohort: Annotated[
-        Path | None, typer.Option(help="Patients both score; default: both runs' folds.")
+        Path | None,
+        typer.Option(
+            help="Patients with known outcomes whom neither version was fitted on; only a whole "
+            "table is recognised, not some of its rows. Default: both runs' folds."
+        ),
     ] = None,
     config: _Config = _DEFAULT_CONFIG,
     output: Annotated[Path | None, typer.Option(help="Figures, as .json.")] = None,

@@ -79,12 +79,18 @@ def read_cells(
     return _framed(names, body, path)
 
 
-def read_frame(path: Path) -> pd.DataFrame:
+def read_frame(path: Path, option: str = "--input") -> pd.DataFrame:
     """Read a file whose columns already carry the dictionary's names, for scoring.
 
     Columns of a text file that hold numbers throughout become numbers; the cells that stand
     for nothing by default (``NA``, ``.``, empty) become missing. Numbers written with a
     leading zero are identifiers and stay text.
+
+    Parameters
+    ----------
+    path : Path
+    option : str
+        Of the command line, by which the path was given.
 
     Raises
     ------
@@ -92,7 +98,7 @@ def read_frame(path: Path) -> pd.DataFrame:
         As ``read_cells``.
     """
     separator = "\t" if path.suffix.lower() == ".tsv" else ","
-    frame = read_cells(path, separator=separator, obtain="correct the path given by --input")
+    frame = read_cells(path, separator=separator, obtain=f"correct the path given by {option}")
     missing = Table.model_fields["missing"].get_default(call_default_factory=True)
     return frame.apply(lambda column: _typed(column, missing))
 

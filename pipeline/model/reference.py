@@ -7,6 +7,7 @@ and a small number of missing values is told as none.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -35,7 +36,7 @@ def reference_of(
     dict
         ``patients``; ``variables``: per variable ``missing`` (a share) and ``cuts`` with
         ``shares`` of the known values between them, or ``levels`` (level to share);
-        ``therapies``: canonical name to share; ``risks``: per outcome ``cuts`` and ``shares``.
+        ``therapies``: canonical name to share; ``risks``: see `risks_reference`.
     """
     risks = model.predict(
         patients.Z, patients.published, patients.published_sd, patients.arms, interval_level
@@ -48,13 +49,33 @@ def reference_of(
             if v.name in cohort and v.name != plan.therapy
         },
         "therapies": {},
-        "risks": {
-            outcome: _binned(risks[:, k][~np.isnan(risks[:, k])])
-            for k, outcome in enumerate(model.outcomes)
-        },
+        "risks": risks_reference(risks, model.outcomes),
     }
     if patients.therapies is not None:
         found["therapies"] = _levels(pd.Series(patients.therapies))
+    return found
+
+
+def risks_reference(risks: np.ndarray, outcomes: Sequence[str]) -> dict[str, Any]:
+    """Summarise risks, for the monitor to compare later ones with.
+
+    Parameters
+    ----------
+    risks : ndarray, shape (n, outcomes)
+        NaN for patients without one.
+    outcomes : sequence of str
+
+    Returns
+    -------
+    dict
+        Per outcome ``cuts`` with ``shares`` of the risks between them, both empty where there are
+        fewer than twenty, and ``patients``: how many had a risk, 0 where the rest is empty.
+    """
+    found = {}
+    for k, outcome in enumerate(outcomes):
+        known = risks[:, k][~np.isnan(risks[:, k])]
+        summary = _binned(known)
+        found[outcome] = summary | {"patients": len(known) if summary["shares"] else 0}
     return found
 
 

@@ -8,6 +8,8 @@ a re-weighted head trusts the two differently.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import sqrt
+from statistics import NormalDist
 from typing import Literal
 
 import numpy as np
@@ -52,3 +54,31 @@ class Update:
         terms = np.column_stack([np.ones(len(rate)), rate, deviation])
         variance = np.einsum("ni,ij,nj->n", terms, np.array(self.covariance), terms)
         return np.sqrt(np.maximum(variance, 0.0))
+
+
+def coefficients(update: Update, level: float) -> dict[str, dict[str, float | None]]:
+    """The coefficients with intervals from their covariance; one that is fixed has none.
+
+    Parameters
+    ----------
+    update : Update
+    level : float
+        Of the intervals.
+
+    Returns
+    -------
+    dict
+        ``alpha``, ``rate_weight`` and ``deviation_weight``, each with ``estimate``, ``low``
+        and ``high``.
+    """
+    reach = NormalDist().inv_cdf((1 + level) / 2)
+    found: dict[str, dict[str, float | None]] = {}
+    for k, name in enumerate(("alpha", "rate_weight", "deviation_weight")):
+        estimate, sd = float(getattr(update, name)), sqrt(max(update.covariance[k][k], 0.0))
+        free = sd > 0
+        found[name] = {
+            "estimate": estimate,
+            "low": estimate - reach * sd if free else None,
+            "high": estimate + reach * sd if free else None,
+        }
+    return found

@@ -13,6 +13,7 @@ from pipeline.monitoring.drift import drifted
 from pipeline.monitoring.monitor import monitor
 from pipeline.monitoring.observations import Observations
 from pipeline.monitoring.tables import read_patients
+from pipeline.registry.address import check_store, tracking_uri
 from pipeline.serving.scorer import load
 
 # Inputs that drifted, named in the line that a command prints.
@@ -36,7 +37,7 @@ def monitor_file(model: str, cohort: Path, config: Config, output: Path) -> str:
     """
     from pipeline.monitoring.report import to_html
 
-    artifact = load(model).artifact
+    artifact = load(model, tracking_uri(config.path(config.registry.store))).artifact
     observations = Observations.of(
         read_patients(cohort, config), artifact, config.monitoring, cohort
     )
@@ -89,62 +90,6 @@ def write(file: Path, text: str) -> None:
         ) from None
 
 
-def recalibrate_file(model: str, cohort: Path, config: Config, output: Path) -> str:
-    """Recalibrate a model on a site's patients, judge it there, and register the new version.
-
-    Nothing is registered where the closed test leaves the model as it is.
-    """
-    from pipeline.monitoring.recalibrated import judge_at_site, register_recalibrated
-    from pipeline.monitoring.updating import recalibrate
-    from pipeline.registry.address import tracking_uri
-
-    address = tracking_uri(config.path(config.registry.store))
-    artifact = load(model).artifact
-    if set(artifact.model.outcomes) != set(config.outcomes):
-        raise InputError(
-            f"predicts {', '.join(artifact.model.outcomes)}",
-            file=model,
-            expected=f"{', '.join(config.outcomes)}, the outcomes of {config.file.name}",
-            mend="give the --config that the model was trained with",
-        )
-    frame = read_patients(cohort, config)
-    seen = Observations.of(frame, artifact, config.monitoring, cohort)
-    _, abstains = seen.score(artifact)
-    found = recalibrate(artifact, seen.sites(artifact, ~abstains), config.updating)
-    make_folder(output)
-    facts: dict[str, Any] = {"model": model, "cohort": cohort.name, "steps": found.steps}
-    kinds = "; ".join(
-        f"{', '.join(s['outcomes'])}: {s['kind'] if s['tested'] else 'not tested'}"
-        for s in found.steps
-    )
-    if not found.changed:
-        write(output / "recalibration.json", json.dumps(facts, indent=1) + "\n")
-        least = config.updating.minimum_events
-        why = (
-            f"the closed test leaves the model as it is ({kinds})"
-            if any(step["tested"] for step in found.steps)
-            else f"not tested: of no outcome are {least} patients known with it, and {least} "
-            "without, as the closed test needs; that does not say that the model is right here"
-        )
-        return f"No update: {why}; nothing was registered. Read {output / 'recalibration.json'}"
-    judged = judge_at_site(artifact, frame, seen, config, cohort)
-    facts |= judged
-    registered = register_recalibrated(model, found, facts, cohort, config, address, output)
-    version, gate = registered["version"], judged["gate"]
-    verdict = (
-        "the gate is passed. The champion stays; to hold this version against it, on patients "
-        f"whom neither has seen: python -m pipeline promote --challenger {version} --cohort FILE "
-        f"--config {config.file}."
-        if gate["passed"]
-        else "refused as champion: "
-        + " ".join(r["sentence"] for r in gate["reasons"] if not r["passed"])
-    )
-    return (
-        f"Recalibrated ({kinds}): {registered['model_name']} version {version} is "
-        f"{' and '.join(registered['aliases'])}; {verdict} Read {output / 'model_card.html'}"
-    )
-
-
 def promote_version(
     challenger: str, champion: str, cohort: Path | None, config: Config, output: Path | None
 ) -> tuple[str, bool]:
@@ -168,8 +113,8 @@ def promote_version(
 
 def roll_back(config: Config) -> str:
     """Give the champion's alias back to the version that held it before."""
-    from pipeline.registry.address import tracking_uri
     from pipeline.registry.champion import roll_back as give_back
 
     store = tracking_uri(config.path(config.registry.store))
+    check_store(store)
     return give_back(store, config.registry.model_name)

@@ -90,6 +90,8 @@ def in_lines(found: Mapping[str, Any], margins: Promotion, level: float) -> list
             continue
         asked = f"at most {margins.log_loss_margin:g}"
         rows.append((_mark(part["log_loss"]), outcome, "log-loss", _told(part["log_loss"]), asked))
+        if not part["net_benefit"]:
+            rows.append(("", outcome, "net benefit", "no evaluation.thresholds", ""))
         for at in part["net_benefit"]:
             figure, asked = f"net benefit at {at['threshold']:.0%}", "at least "
             asked += f"{-margins.net_benefit_margin:g}"
@@ -101,20 +103,36 @@ def in_lines(found: Mapping[str, Any], margins: Promotion, level: float) -> list
     ]
 
 
-def why_not(found: Mapping[str, Any]) -> list[str]:
-    """Name in words what did not keep its margin."""
-    reasons = []
+def why_not(found: Mapping[str, Any], margins: Promotion) -> list[str]:
+    """Name in words what did not keep its margin: what is worse, and what too few cannot tell."""
+    reasons: list[str] = []
+    worse: list[str] = []
+    unclear: list[str] = []
     for outcome, part in found["outcomes"].items():
         if "reason" in part:
             reasons.append(f"{outcome} cannot be compared ({part['reason']})")
             continue
         if not part["log_loss"]["passed"]:
-            reasons.append(f"{outcome} log-loss may be worse by more than the margin")
-        at = [f"{row['threshold']:.0%}" for row in part["net_benefit"] if not row["passed"]]
-        if at:
-            reasons.append(
-                f"{outcome} net benefit at {' and '.join(at)} may be worse by more than the margin"
+            (worse if part["log_loss"]["low"] > 0 else unclear).append(f"{outcome} log-loss")
+        for row in part["net_benefit"]:
+            if not row["passed"]:
+                figure = f"{outcome} net benefit at {row['threshold']:.0%}"
+                (worse if row["high"] < 0 else unclear).append(figure)
+    if worse:
+        reasons.append(f"worse beyond doubt: {', '.join(worse)}")
+    if unclear:
+        losses = " and ".join(
+            f"{margin:g} of {figure}"
+            for figure, margin in (
+                ("log-loss", margins.log_loss_margin),
+                ("net benefit", margins.net_benefit_margin),
             )
+            if any(figure in name for name in unclear)
+        )
+        reasons.append(
+            f"not shown to be no worse, with too few patients to rule out a loss of {losses}: "
+            + ", ".join(unclear)
+        )
     return reasons
 
 

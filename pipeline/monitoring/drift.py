@@ -71,7 +71,9 @@ def measure_drift(
         )
     for k, (outcome, summary) in enumerate(reference["risks"].items()):
         known = risk[:, k][~np.isnan(risk[:, k])]
-        bins, trained, new = _counts(known, summary, reference["patients"])
+        # Of a recalibrated model they are the site's, not those of the training cohort.
+        patients = summary.get("patients", reference["patients"])
+        bins, trained, new = _counts(known, summary, patients)
         label = artifact.facts["labels"][outcome]
         found.append(_shares("risks", outcome, f"Risk of {label}", bins, trained, new, settings))
     return _judged(found, settings)

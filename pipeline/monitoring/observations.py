@@ -155,6 +155,7 @@ def _observed(frame: pd.DataFrame, artifact: Artifact, file: Path | None) -> np.
                 file=file,
                 column=outcome["column"],
                 expected="numbers, empty where the outcome is not known",
+                mend="write the number alone (2, not 'Grade 2'), and leave unknown ones empty",
             )
         numbers = found.to_numpy(dtype=float, na_value=np.nan)
         reached = (numbers >= outcome["at_least"]).astype(float)

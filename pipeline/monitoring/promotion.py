@@ -18,18 +18,21 @@ from pipeline.config import Config
 from pipeline.errors import InputError
 from pipeline.monitoring.comparison import Paired, compare, in_lines, why_not
 from pipeline.monitoring.observations import Observations
-from pipeline.registry.address import fetch_model, tracking_uri
-from pipeline.registry.champion import (
-    champion_before,
-    find_version,
-    make_champion,
-    model_digest,
-)
+from pipeline.monitoring.same_folds import are_there, paired_on_folds
+from pipeline.monitoring.soundness import check_outcomes, check_units
+from pipeline.registry.address import check_store, fetch_model, tracking_uri
+from pipeline.registry.champion import champion_before, find_version, make_champion
 from pipeline.registry.client import mlflow_at
 from pipeline.registry.incumbent import CHAMPION, why_champion_stays
 from pipeline.runner import file_digest
 
 _TAKE_BACK = "'python -m pipeline rollback' gives it back to the one before"
+# Digests of all tables that a version or an ancestor of it was fitted on, comma-separated.
+_FITTED_ON = ("cohort_sha256", "tables_sha256", "site_sha256", "earlier_sites_sha256")
+_SEEN_BY_NEITHER = (
+    "That neither version was fitted on any of these patients, only you can know: a table is "
+    "recognised as a whole file, not by its rows."
+)
 
 
 def promote(
@@ -56,9 +59,12 @@ def promote(
     Raises
     ------
     InputError
-        Where there are not two versions, or one was fitted on the given patients.
+        Where there are not two versions, the config names no thresholds, one was fitted on the
+        given patients, or these have no outcomes or values in another unit.
     """
+    _thresholds_are_named(config)
     name, uri = config.registry.model_name, tracking_uri(config.path(config.registry.store))
+    check_store(uri)
     with mlflow_at(uri):
         from mlflow import MlflowClient
 
@@ -79,13 +85,17 @@ def promote(
             else "name another with --challenger",
         )
     if cohort is None:
-        paired = _same_folds((new_version, tags), (old_version, old_tags), config)
+        paired = paired_on_folds(
+            (new_version, tags), (old_version, old_tags), config.path(config.runs)
+        )
     else:
-        _not_trained_on(cohort[1], {new_version: tags, old_version: old_tags})
+        both = (new_version, tags), (old_version, old_tags)
+        folds = are_there(*both, config.path(config.runs))
+        _not_trained_on(cohort[1], dict(both), folds)
         addresses = [f"models:/{name}/{v}" for v in (new_version, old_version)]
         paired = _both_scored(addresses, *cohort, config, uri)
     found = compare(paired, config)
-    reasons = why_not(found)
+    reasons = why_not(found, config.promotion)
     if tags.get("gate") != "passed":
         reasons.append("it did not pass its gate: " + tags.get("gate_reasons", "not judged"))
     if stays is not None:
@@ -102,6 +112,7 @@ def promote(
         "moved": moved,
         "reasons": reasons,
         "on": cohort[1].name if cohort else "the same folds",
+        "cohort": cohort is not None,
         **found,
     }
     return _sentence(name, facts, holder, config), facts
@@ -126,18 +137,34 @@ def _sentence(name: str, facts: dict[str, Any], holder: str | None, config: Conf
         stays = f"version {holder} stays" if holder else "nobody is"
         said = f"{stays} {CHAMPION}; version {new} is not promoted: {why}."
     lines = in_lines(facts, config.promotion, config.evaluation.interval_level)
-    return "\n".join([f"{name} {said}", f"On {on}:", *(f"  {line}" for line in lines)])
+    told = [f"{name} {said}", f"On {on}:", *(f"  {line}" for line in lines)]
+    return "\n".join([*told, _SEEN_BY_NEITHER] if facts["cohort"] else told)
 
 
-def _not_trained_on(file: Path, versions: Mapping[str, Mapping[str, str]]) -> None:
+def _thresholds_are_named(config: Config) -> None:
+    """Without a threshold there is no net benefit, and nothing would be held to its margin."""
+    if not config.evaluation.thresholds.get(config.primary_outcome):
+        raise InputError(
+            f"evaluation.thresholds names none for {config.primary_outcome}, the primary outcome",
+            file=config.file,
+            expected="risks at which a team might act: net benefit is compared there",
+            mend=f"add 'evaluation: {{thresholds: {{{config.primary_outcome}: [0.1, 0.2]}}}}', "
+            "with risks of your own",
+        )
+
+
+def _not_trained_on(file: Path, versions: Mapping[str, Mapping[str, str]], folds: bool) -> None:
+    """Refuse a table that a version or an ancestor of it was fitted on."""
     digest = file_digest(file)
     for version, tags in versions.items():
-        if digest in (tags.get("cohort_sha256"), tags.get("site_sha256")):
+        fitted = {d for key in _FITTED_ON for d in tags.get(key, "").split(",")}
+        if digest in fitted:
+            instead = ", or leave out --cohort: the folds of both runs are compared"
             raise InputError(
                 f"version {version} was fitted on these patients, who flatter it",
                 file=file,
                 expected="patients whom neither version has seen",
-                mend="give others, or leave out --cohort: both runs' folds are compared",
+                mend="give others" + (instead if folds else ""),
             )
 
 
@@ -156,7 +183,9 @@ def _both_scored(
                 expected=", ".join(config.outcomes),
                 mend="give the --config that the models were trained with",
             )
+        check_outcomes(frame, artifact, file)
         seen = Observations.of(frame, artifact, config.monitoring, file)
+        check_units(seen, artifact, config.monitoring, file)
         risk = dict(zip(names, seen.score(artifact)[0].T, strict=True))
         both.append((risk, dict(zip(names, seen.observed.T, strict=True))))
     (mine_of, observed), (theirs_of, _) = both
@@ -166,45 +195,3 @@ def _both_scored(
         rows = ~np.isnan(y) & ~np.isnan(mine) & ~np.isnan(theirs)
         paired[name] = Paired(y[rows], mine[None, rows], theirs[None, rows])
     return paired
-
-
-def _same_folds(
-    challenger: tuple[str, dict[str, str]], champion: tuple[str, dict[str, str]], config: Config
-) -> dict[str, Paired]:
-    tables = [_out_of_fold(version, tags, config) for version, tags in (challenger, champion)]
-    keys = ["outcome", "repeat", "fold", "patient_id", "observed"]
-    mine, theirs = (t.sort_values(keys[:2] + keys[3:4]).reset_index(drop=True) for t in tables)
-    if len(mine) != len(theirs) or not (mine[keys] == theirs[keys]).all(axis=None):
-        raise InputError(
-            "the two runs were not evaluated on the same folds of the same patients",
-            expected="the same cohort, seed, folds and repeats",
-            mend="give a cohort that both score: --cohort FILE",
-        )
-    paired = {}
-    for outcome, rows in mine.groupby("outcome", sort=False):
-        known = (~(mine["model"].isna() | theirs["model"].isna())).loc[rows.index]
-        by_patient = known.groupby(rows["patient_id"]).transform("all")
-        kept = rows.index[by_patient]
-        repeats = rows["repeat"].nunique()
-        y = rows.loc[kept, "observed"].to_numpy(float).reshape(repeats, -1)[0]
-        paired[str(outcome)] = Paired(
-            y,
-            mine.loc[kept, "model"].to_numpy(float).reshape(repeats, -1),
-            theirs.loc[kept, "model"].to_numpy(float).reshape(repeats, -1),
-        )
-    return paired
-
-
-def _out_of_fold(version: str, tags: dict[str, str], config: Config) -> pd.DataFrame:
-    """The out-of-fold risks of a version, if its run folder still is that version's."""
-    run = config.path(config.runs) / tags.get("run", "")
-    table, model = run / "evaluate" / "oof.parquet", run / "train" / "model"
-    stands = table.is_file() and model.is_dir()
-    if not stands or model_digest(model) != tags.get("model_sha256"):
-        raise InputError(
-            f"the out-of-fold risks of version {version} are not there any more",
-            file=run,
-            expected="the run folder that the version was registered from",
-            mend="give a cohort that both versions score: --cohort FILE",
-        )
-    return pd.read_parquet(table)

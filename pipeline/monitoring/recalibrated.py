@@ -1,8 +1,4 @@
-"""A recalibrated model judged at its site, and registered with its descent and its card.
-
-The whole procedure, closed test included, is repeated in every fold: the figures at the site
-are those of risks that the patient's own outcome did not shape.
-"""
+"""A recalibrated model registered, with its descent and its card."""
 
 from __future__ import annotations
 
@@ -12,24 +8,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import numpy as np
-import pandas as pd
-
-from pipeline.cohort.audit import audit_cohort
-from pipeline.cohort.dictionary import read_dictionary
-from pipeline.cohort.sample_size import candidate_variables
 from pipeline.config import Config
 from pipeline.errors import InputError
-from pipeline.evaluation.comparators import therapy_only
-from pipeline.evaluation.evaluate import evaluate
-from pipeline.evaluation.gate import judge
-from pipeline.evaluation.oof import oof_frame
-from pipeline.evaluation.resampling import assign_folds, outcome_strata
-from pipeline.features.matrix import prior_log_odds
-from pipeline.model.artifact import Artifact, read_artifact, write_artifact
-from pipeline.monitoring.closed_test import Site
+from pipeline.model.artifact import read_artifact, write_artifact
+from pipeline.model.reference import risks_reference
+from pipeline.model.update import coefficients
 from pipeline.monitoring.observations import Observations
-from pipeline.monitoring.updating import Recalibrated, recalibrate
+from pipeline.monitoring.updating import Recalibrated
 from pipeline.registry.attach import attach_card
 from pipeline.registry.champion import find_version, model_digest, version_of_model
 from pipeline.registry.client import mlflow_at
@@ -42,66 +27,18 @@ from pipeline.serving.http.source import card_of
 Facts = dict[str, Any]
 
 
-def judge_at_site(
-    artifact: Artifact, frame: pd.DataFrame, seen: Observations, config: Config, file: Path
-) -> Facts:
-    """Cross-validate the recalibration at the site, audit its patients, apply the gate.
-
-    Returns
-    -------
-    dict
-        ``evaluation`` (see ``evaluation.evaluate``, with the model as it was under ``before``),
-        ``audit`` and ``gate``.
-    """
-    before, abstains = seen.score(artifact)
-    rows = np.flatnonzero(~abstains & ~np.isnan(seen.observed).any(axis=1))
-    few = 2 * config.updating.folds
-    if len(rows) < few:
-        raise InputError(
-            "too few patients with a risk and known outcomes",
-            file=file,
-            expected=f"at least {few}, to judge what was recalibrated",
-        )
-    known = seen.part(rows)
-    Y, outcomes = known.observed, artifact.model.outcomes
-    count, repeats = config.updating.folds, config.evaluation.repeats
-    folds = assign_folds(outcome_strata(Y, count), count, repeats, config.seed)
-    sites = known.sites(artifact, np.ones(len(rows), dtype=bool))
-    prior, _ = prior_log_odds(known.values, artifact.plan)
-    therapy = _therapies(known, artifact)
-    shape = (len(folds), len(rows), len(outcomes))
-    after, alone = np.empty(shape), np.empty(shape)
-    for repeat, assigned in enumerate(folds):
-        for fold in np.unique(assigned):
-            test = assigned == fold
-            others = {name: _part(site, ~test) for name, site in sites.items()}
-            found = recalibrate(artifact, others, config.updating).artifact
-            after[repeat, test] = known.part(np.flatnonzero(test)).score(found)[0]
-            for k in range(len(outcomes)):
-                alone[repeat, test, k] = therapy_only(
-                    Y[~test, k], prior[~test, k], therapy[~test], prior[test, k], therapy[test],
-                    config.evaluation.therapy_only_sd,
-                )  # fmt: skip
-    table = oof_frame(
-        np.arange(len(rows)),
-        folds,
-        {name: Y[:, k] for k, name in enumerate(outcomes)},
-        {
-            "model": after,
-            "before": np.tile(before[rows], (len(folds), 1, 1)),
-            "therapy_only": alone,
-        },
-    )
-    strata = pd.Series(therapy) if artifact.plan.facts is not None else None
-    evaluation = evaluate(table, strata, None, config.evaluation, config.seed)
-    audit = _audited(frame, config, file)
-    unfitted = {h.outcome: h.why_not_fitted for h in artifact.model.heads if h.why_not_fitted}
-    gate = judge(config.registry.gate, evaluation, audit, config.primary_outcome, unfitted)
-    return {"evaluation": evaluation, "audit": audit, "gate": gate}
+def with_site_risks(found: Recalibrated, seen: Observations) -> Recalibrated:
+    """The same model, which tells the monitor the site's updated risks instead of its parent's."""
+    artifact = found.artifact
+    risks, _ = seen.score(artifact)
+    own = {"risks": risks_reference(risks, artifact.model.outcomes)}
+    facts = artifact.facts | {"reference": artifact.facts["reference"] | own}
+    return replace(found, artifact=replace(artifact, facts=facts))
 
 
 def register_recalibrated(
     model: str,
+    digest: str,
     found: Recalibrated,
     facts: Facts,
     cohort: Path,
@@ -113,30 +50,48 @@ def register_recalibrated(
 
     It becomes challenger only, whatever the gate says: one site's patients do not decide whom the
     champion's alias serves everywhere. That is for ``promote``.
+
+    Parameters
+    ----------
+    model, digest : str
+        Address or folder of the parent, and the digest of what was read there.
+    found : Recalibrated
+    facts : dict
+        As `judge_at_site` returned it, with ``steps``, ``model``, ``cohort`` and ``centres``.
+    cohort : Path
+        The site's table.
+    config : Config
+    uri : str
+        Of the tracking store.
+    output : Path
+
+    Raises
+    ------
+    InputError
+        Where the address means another model by now, or the registry tells of another.
     """
     from pipeline.monitoring.site_card import site_facts, to_html, to_markdown
 
     package, name = Path(__file__).parents[1], config.registry.model_name
     before = found.artifact.facts["provenance"]
-    parent = _parent(model, name, uri)
+    parent = _parent(model, digest, name, uri)
     parent[COHORT_KIND] = parent[COHORT_KIND] or before.get(COHORT_KIND)
     kinds = {o: s["kind"] for s in found.steps for o in s["outcomes"]}
+    earlier = [d for k in ("earlier_sites_sha256", "site_sha256") if (d := before.get(k))]
     descent = {
         **{f"parent_{key}": value for key, value in parent.items() if value is not None},
         "site_sha256": file_digest(cohort),
+        # So that no descendant is judged on what an ancestor was fitted on.
+        **({"earlier_sites_sha256": ",".join(earlier)} if earlier else {}),
         # A table that somebody gives counts as real patients.
         "site_cohort_kind": "table",
         "update": json.dumps(kinds),
     }
-    facts |= {"parent": parent, "site_sha256": descent["site_sha256"]}
+    facts |= {"parent": parent, "again": "update" in before, "site_sha256": descent["site_sha256"]}
+    level = facts["evaluation"]["definition"]["interval_level"]
     facts["updates"] = {
-        h.outcome: {
-            "kind": h.update.kind,
-            "alpha": h.update.alpha,
-            "rate_weight": h.update.rate_weight,
-            "deviation_weight": h.update.deviation_weight,
-            "label": found.artifact.facts["labels"][h.outcome],
-        }
+        h.outcome: {"kind": h.update.kind, "label": found.artifact.facts["labels"][h.outcome]}
+        | coefficients(h.update, level)
         for h in found.artifact.model.heads
     }
     # What is said of a grandparent is not said of the parent.
@@ -179,39 +134,7 @@ def register_recalibrated(
     return registered
 
 
-def _part(site: Site, rows: np.ndarray) -> Site:
-    return Site(site.y[rows], site.rate[rows], site.deviation[rows], site.rows[rows])
-
-
-def _therapies(seen: Observations, artifact: Artifact) -> np.ndarray:
-    plan = artifact.plan
-    if plan.facts is None or plan.therapy is None:
-        return np.full(len(seen), None, dtype=object)
-    return plan.facts.names(seen.values[plan.therapy])
-
-
-def _audited(frame: pd.DataFrame, config: Config, file: Path) -> Facts:
-    dictionary = read_dictionary(config.path(config.dictionary))
-    known = frame[[c for c in frame.columns if c in dictionary]].copy()
-    for column in known:
-        variable = dictionary[str(column)]
-        if variable.kind in ("numeric", "binary"):
-            known[column] = pd.to_numeric(known[column], errors="coerce").astype(float)
-        else:
-            known[column] = known[column].astype("str").where(known[column].notna())
-    if dictionary.id_name not in known:
-        known.insert(0, dictionary.id_name, [f"row {i}" for i in range(1, len(known) + 1)])
-    known = known.dropna(subset=[o.column for o in config.outcomes.values()])
-    restricted, prior = dictionary.restricted_to(known), config.therapy_prior
-    found: Facts = audit_cohort(
-        known.reset_index(drop=True), restricted, config.outcomes,
-        config.primary_outcome, config.audit, {}, config.seed,
-        candidate_variables(restricted, config.predictors, prior.therapy if prior else None),
-    )  # fmt: skip
-    return found
-
-
-def _parent(model: str, name: str, uri: str) -> dict[str, Any]:
+def _parent(model: str, digest: str, name: str, uri: str) -> dict[str, Any]:
     """Which version the model descends from, as far as the registry knows."""
     with mlflow_at(uri):
         from mlflow import MlflowClient
@@ -220,9 +143,16 @@ def _parent(model: str, name: str, uri: str) -> dict[str, Any]:
         client = MlflowClient()
         if model.startswith("models:/"):
             found = find_version(client, name, model)
-            digest = found.tags.get("model_sha256")
+            told = found.tags.get("model_sha256")
+            if told is not None and told != digest:
+                raise InputError(
+                    f"is not the model that was recalibrated (registered: {told[:12]}, read: "
+                    f"{digest[:12]})",
+                    file=model,
+                    expected=f"version {found.version} of {name}, as it was registered",
+                    mend="give the version by its number, and see that nobody changed its files",
+                )
         else:
-            digest = model_digest(Path(model))
             try:
                 found = version_of_model(client, name, digest)
             except MlflowException:

@@ -13,7 +13,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from pipeline.monitoring.page import environment, interval, number, style
+from pipeline.monitoring.page import environment, interval, style
 
 SHOWN = {
     "ici": "Mean distance from calibration (ICI)",
@@ -58,8 +58,8 @@ def site_facts(
     Parameters
     ----------
     facts : mapping
-        ``parent``, ``cohort``, ``site_sha256``, ``updates``, ``steps``, ``evaluation``, ``audit``,
-        ``gate`` and ``registered``, as `recalibrated` gathers them.
+        ``parent``, ``again``, ``cohort``, ``centres``, ``site_sha256``, ``updates``, ``steps``,
+        ``evaluation``, ``audit``, ``gate`` and ``registered``, as `recalibrated` gathers them.
     title : str
         Of the parent's card.
     primary_outcome : str
@@ -84,6 +84,9 @@ def site_facts(
             for name, part in facts["updates"].items()
         },
         "updates": {n: u | {"words": KINDS[u["kind"]]} for n, u in facts["updates"].items()},
+        "adapted": _adapted(facts["updates"]),
+        "whose": _whose(facts["centres"]),
+        "again": facts["again"],
         "figures": figures,
         "headline": _headline(figures[list(outcomes).index(primary_outcome)]),
         "interval_level": facts["evaluation"]["definition"]["interval_level"],
@@ -137,8 +140,8 @@ def to_markdown(site: Mapping[str, Any]) -> str:
     lines = [
         f"# {registered['model_name']} version {registered['version']}: recalibrated for a site",
         "",
-        f"Research use only. Child of {site['parent_in_words']}; {site['patients']:,} patients of "
-        f"the site ({site['cohort']}). {site['gate']['verdict']}",
+        f"Research use only. Child of {site['parent_in_words']}; {site['patients']:,} patients"
+        f"{site['whose']} ({site['cohort']}). {site['gate']['verdict']}",
         "",
         "| Outcome | Events | Update | alpha | weight of the therapy | weight of findings |",
         "|---|---|---|---|---|---|",
@@ -146,8 +149,8 @@ def to_markdown(site: Mapping[str, Any]) -> str:
     for update in site["updates"].values():
         lines.append(
             f"| {update['label']} | {site['events'][update['label']]} | {update['kind']} "
-            f"| {number(update['alpha'], 3)} | {number(update['rate_weight'], 3)} "
-            f"| {number(update['deviation_weight'], 3)} |"
+            f"| {interval(update['alpha'])} | {interval(update['rate_weight'])} "
+            f"| {interval(update['deviation_weight'])} |"
         )
     lines += ["", "| Outcome | Figure | Before | After |", "|---|---|---|---|"]
     for part in site["figures"]:
@@ -182,6 +185,18 @@ def _figures(facts: Mapping[str, Any]) -> list[dict[str, Any]]:
 def _headline(primary: Mapping[str, Any]) -> list[dict[str, Any]]:
     rows = [row for row in primary["rows"] if row["figure"] in map(SHOWN.get, _HEADLINE)]
     return [row | {"label": primary["label"]} for row in rows]
+
+
+def _adapted(updates: Mapping[str, Mapping[str, Any]]) -> str:
+    level_alone = {update["kind"] for update in updates.values()} <= {"none", "intercept"}
+    return "only the level of risks was" if level_alone else "only level and weight of risks were"
+
+
+def _whose(centres: int | None) -> str:
+    """Of how many centres the patients are, as far as their table says."""
+    if centres is None:
+        return ""
+    return " of one centre" if centres == 1 else f" of {centres} centres"
 
 
 def _parent(parent: Mapping[str, Any]) -> str:

@@ -23,7 +23,7 @@ def read_patients(file: Path, config: Config) -> pd.DataFrame:
         Where outcomes are outside the dictionary's range or between grades, or graded by another
         system than the config's; values are counted, never quoted.
     """
-    frame = read_frame(file)
+    frame = read_frame(file, "--cohort")
     dictionary = read_dictionary(config.path(config.dictionary))
     for name in frame.columns:
         if name in dictionary and dictionary[name].role == "outcome":

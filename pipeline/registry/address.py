@@ -23,6 +23,22 @@ def store_stands(uri: str) -> bool:
     return not uri.startswith(_SQLITE) or Path(uri.removeprefix(_SQLITE)).is_file()
 
 
+def check_store(uri: str) -> None:
+    """Refuse a local store that is not there: MLflow would make an empty one.
+
+    Raises
+    ------
+    InputError
+    """
+    if not store_stands(uri):
+        raise InputError(
+            "no registry is there",
+            file=uri.removeprefix(_SQLITE),
+            mend="run 'make run' first, correct registry.store in the config, or set "
+            "MLFLOW_TRACKING_URI to the registry's address",
+        )
+
+
 def fetch_model(uri: str, store: str | None = None) -> Path:
     """Bring a registered model here, and return its model folder.
 
@@ -122,5 +138,6 @@ def _no_model(uri: str) -> InputError:
     return InputError(
         f"no model at '{uri}'",
         expected="an address such as models:/crs-risk@champion",
-        mend="run 'make run' first, or set MLFLOW_TRACKING_URI to the registry's address",
+        mend="run 'make run' first, give the --config whose registry.store holds it, or set "
+        "MLFLOW_TRACKING_URI to the registry's address",
     )

@@ -76,7 +76,12 @@ def roll_back(uri: str, model_name: str) -> str:
         from mlflow import MlflowClient
 
         client = MlflowClient()
-        now = find_version(client, model_name, f"@{CHAMPION}")
+        now = champion_of(client, model_name)
+        if now is None:
+            raise InputError(
+                f"there is no champion of {model_name} yet, and none before it to go back to",
+                expected="a champion that displaced another",
+            )
         before = champion_before(now)
         if before is None:
             raise InputError(
@@ -109,12 +114,34 @@ def find_version(client: Any, model_name: str, wanted: str) -> Any:
         return client.get_model_version(model_name, short)
     except MlflowException:
         found = client.search_model_versions(f"name='{model_name}'")
-        known = ", ".join(sorted((str(v.version) for v in found), key=int)) or "none"
+        known = ", ".join(sorted((str(v.version) for v in found), key=int))
+        if not known:
+            raise InputError(
+                f"no version of {model_name} is registered",
+                mend="run 'make run' first, or set registry.model_name and registry.store in the "
+                "config",
+            ) from None
+        if short == f"@{CHAMPION}":
+            raise InputError(
+                f"there is no champion of {model_name} yet",
+                expected="a version that passed its gate: a run's first one becomes champion",
+                mend=f"name a version by its number ({known})",
+            ) from None
         raise InputError(
             f"{model_name} has no version '{wanted}'",
             expected=f"one of its versions ({known}), @champion or @challenger",
             mend="correct it, or set registry.model_name and registry.store in the config",
         ) from None
+
+
+def champion_of(client: Any, model_name: str) -> Any | None:
+    """The version that is champion, or None."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return client.get_model_version_by_alias(model_name, CHAMPION)
+    except MlflowException:
+        return None
 
 
 def model_digest(folder: Path) -> str:

@@ -258,8 +258,14 @@ def _loaded(model: str) -> Scorer:
     return load(model)
 
 
-def load(path_or_uri: str) -> Scorer:
+def load(path_or_uri: str, store: str | None = None) -> Scorer:
     """Load a scorer from a model folder, or from an MLflow address such as ``models:/…``.
+
+    Parameters
+    ----------
+    path_or_uri : str
+    store : str, optional
+        Address of the tracking store; by default the one of a run with default settings.
 
     Raises
     ------
@@ -269,7 +275,7 @@ def load(path_or_uri: str) -> Scorer:
     if ":/" in str(path_or_uri) and not Path(path_or_uri).exists():
         from pipeline.registry.address import fetch_model
 
-        return Scorer(read_artifact(fetch_model(str(path_or_uri))))
+        return Scorer(read_artifact(fetch_model(str(path_or_uri), store)))
     return Scorer(read_artifact(Path(path_or_uri)))
 
 

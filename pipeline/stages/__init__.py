@@ -104,7 +104,7 @@ STAGES = (
           ("seed", "primary_outcome", "evaluation", "explanation"), _step("modelling.explain")),
     Stage("register", "Register the model in MLflow; the gate decides on champion.",
           ("ingest", "audit", "features", "train", "evaluate", "transport", "learning", "explain"),
-          _MODEL,
+          (*_MODEL, "promotion"),
           _step("release.register"), outside=_registry_address, stands=_registry_stands),
     Stage("card", "Write the model card from recorded facts, and attach it to the version.",
           ("ingest", "audit", "features", "train", "evaluate", "transport", "learning", "explain",

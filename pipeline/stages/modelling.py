@@ -16,6 +16,7 @@ from pipeline.stages.files import (
     dictionary_of,
     is_synthetic,
     plan_of,
+    read_json,
     write_json,
 )
 
@@ -31,6 +32,7 @@ def train(job: Job) -> str:
     from pipeline.model.training import summarise, train_artifact
 
     config = job.config
+    ingested = read_json(job.run / "ingest" / "ingest.json")
     provenance = {
         "run": config.name,
         "seed": config.seed,
@@ -38,6 +40,8 @@ def train(job: Job) -> str:
         "cohort_sha256": file_digest(job.run / "ingest" / "cohort.parquet"),
         "source_sha256": package_digest(),
     }
+    if "files" in ingested:
+        provenance["tables_sha256"] = ",".join(file["sha256"] for file in ingested["files"])
     artifact = train_artifact(cohort_of(job), dictionary_of(job), plan_of(job), config, provenance)
     (job.out / "model").mkdir()
     write_artifact(artifact, job.out / "model")

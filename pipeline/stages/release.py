@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Mapping
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,7 @@ _REASONS_SHOWN = 4
 
 def register(job: Job) -> str:
     """Log the run to MLflow, register the model, and move the aliases that the gate allows."""
+    from pipeline.monitoring.succession import against_champion
     from pipeline.registry.address import tracking_uri
     from pipeline.registry.register import register as register_model
 
@@ -34,16 +36,27 @@ def register(job: Job) -> str:
     gate = _judged(job)
     write_json(job.out / "gate.json", gate)
     store = config.path(config.registry.store)
-    found = register_model(
-        _entry(job, gate), artifact_of(job), tracking_uri(store), store.parent / "mlartifacts"
+    entry, uri = _entry(job, gate), tracking_uri(store)
+    rival = (
+        against_champion(entry.model_name, entry.tags, job.run.parent, uri, config)
+        if entry.champion
+        else None
     )
+    outdone = rival.stays if rival else None
+    found = register_model(
+        replace(entry, champion=entry.champion and outdone is None),
+        artifact_of(job),
+        uri,
+        store.parent / "mlartifacts",
+    )
+    found["champion_stays"] = found["champion_stays"] or outdone
     write_json(job.out / "register.json", found | {"gate": gate})
     aliases = " and ".join(found["aliases"])
     failed = [reason["sentence"] for reason in gate["reasons"] if not reason["passed"]]
     warned = [warning["sentence"] for warning in gate["warnings"]]
-    verdict = "the gate is passed" if gate["passed"] else "refused as champion:"
+    verdict = "the gate is passed" if gate["passed"] else "refused as champion"
     if warned and gate["passed"]:
-        verdict += f" with {len(warned)} warning{'s' if len(warned) > 1 else ''}:"
+        verdict += f" with {len(warned)} warning{'s' if len(warned) > 1 else ''}"
     line = f"{found['model_name']} version {found['version']} is {aliases}; {verdict}"
     if found["champion_stays"]:
         line += f", but {found['champion_stays']}"
@@ -51,7 +64,9 @@ def register(job: Job) -> str:
     shown = [f"- {sentence}" for sentence in told[:_REASONS_SHOWN]]
     if len(told) > _REASONS_SHOWN:
         shown.append(f"- and {len(told) - _REASONS_SHOWN} more, on the model card")
-    return "\n".join([line, *shown])
+    if rival and not found["champion_stays"]:
+        shown.append(rival.told(found["version"], config.file))
+    return "\n".join([line + (":" if told else ""), *shown])
 
 
 def card(job: Job) -> str:

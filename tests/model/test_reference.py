@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.model.reference import _levels, _summary, shares_between
+from pipeline.model.reference import _levels, _summary, risks_reference, shares_between
 
 
 @pytest.fixture(scope="module")
@@ -28,6 +28,15 @@ def test_shares_are_those_of_the_training_cohort(reference, cohort):
     assert sum(reference["therapies"].values()) == pytest.approx(1)
     assert reference["patients"] == len(cohort)
     assert set(reference["risks"]) == {"any", "ge2", "ge3"}
+    assert {summary["patients"] for summary in reference["risks"].values()} == {len(cohort)}
+
+
+def test_risks_of_fewer_than_twenty_are_not_told():
+    risks = np.column_stack([np.linspace(0.1, 0.9, 25), np.linspace(0.1, 0.9, 25)])
+    risks[:6, 1] = np.nan
+    found = risks_reference(risks, ["a", "b"])
+    assert found["a"]["patients"] == 25
+    assert found["b"] == {"cuts": [], "shares": [], "patients": 0}
 
 
 @given(st.lists(st.integers(0, 60), min_size=1, max_size=8))

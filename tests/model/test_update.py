@@ -8,7 +8,7 @@ import pytest
 from pipeline.features.matrix import build_matrix, prior_log_odds, values_of
 from pipeline.model.artifact import read_artifact, write_artifact
 from pipeline.model.predict import predict_with_reasons
-from pipeline.model.update import Update
+from pipeline.model.update import Update, coefficients
 
 # Grade 3 keeps its head as trained, so that the cap binds for some and not for others.
 UPDATES = (
@@ -72,3 +72,10 @@ def test_it_reads_back_to_the_same_bits(updated, cohort, tmp_path):
     first, second = (predict_with_reasons(m, values) for m in (updated, again))
     np.testing.assert_array_equal(first.risks.high, second.risks.high)
     np.testing.assert_array_equal(first.contributions, second.contributions)
+
+
+def test_coefficients_stand_with_the_normal_interval():
+    found = coefficients(UPDATES[0], 0.95)
+    # 1.96 standard deviations of 0.2; what was not adapted has no interval.
+    assert found["alpha"] == pytest.approx({"estimate": 0.4, "low": 0.008, "high": 0.792}, abs=1e-3)
+    assert found["rate_weight"] == {"estimate": 1.0, "low": None, "high": None}

@@ -5,7 +5,7 @@ import pytest
 
 from pipeline.config import Monitoring, Updating
 from pipeline.model.update import Update
-from pipeline.monitoring.closed_test import Site
+from pipeline.monitoring.closed_test import Site, closed_test, smallest_shift
 from pipeline.monitoring.observations import Observations
 from pipeline.monitoring.updating import _fitted, _on_top, recalibrate
 
@@ -88,3 +88,11 @@ def test_nested_outcomes_get_one_kind_and_a_right_model_is_left_alone(artifact, 
     observed = np.array([s.y.mean() for s in worse.values()])
     before, after = (np.abs(np.nanmean(r, axis=0) - observed) for r in risk)
     assert (after < before / 3).all()
+
+
+def test_the_smallest_shift_is_found_every_other_time():
+    rng = np.random.default_rng(8)
+    _, shift = smallest_shift({"a": site(rng, 300)}, 0.05)
+    found = [closed_test({"a": site(rng, 300, shift)}, 0.05)[0] != "none" for _ in range(400)]
+    # Five standard errors of a share of 400.
+    assert np.mean(found) == pytest.approx(0.5, abs=0.125)

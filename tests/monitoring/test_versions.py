@@ -2,17 +2,25 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 import yaml
 
 from pipeline.config_file import read_config
 from pipeline.errors import InputError
-from pipeline.monitoring.commands import promote_version, recalibrate_file, roll_back
-from pipeline.monitoring.comparison import Paired, compare, in_lines
+from pipeline.model.artifact import read_artifact
+from pipeline.monitoring.commands import promote_version, roll_back
+from pipeline.monitoring.comparison import Paired, compare, in_lines, why_not
+from pipeline.monitoring.monitor import monitor
+from pipeline.monitoring.observations import Observations
+from pipeline.monitoring.recalibrated import _parent
+from pipeline.monitoring.recalibration import _needed, recalibrate_file
+from pipeline.monitoring.site_card import _adapted, _whose
 from pipeline.registry.address import fetch_served
 from pipeline.registry.champion import find_version, make_champion, model_digest
 from pipeline.registry.champion import roll_back as give_back
@@ -35,6 +43,7 @@ def site(tmp_path_factory, small_run, model, cohort):
     content = yaml.safe_load(small_run.config.read_text(encoding="utf-8"))
     content |= {"audit": {"permutations": 199, "alpha_error": 1e-9, "golden_auroc": 0.999}}
     content |= {"promotion": {"log_loss_margin": 0.02, "net_benefit_margin": 0.08}}
+    content |= {"evaluation": content["evaluation"] | {"thresholds": {"ge2": [0.3]}}}
     registry = {"model_name": "toy", "experiment": "toy", "store": "mlflow.db"}
     configs = {}
     for name, gate in (("strict", {}), ("lenient", LENIENT)):
@@ -140,7 +149,7 @@ def test_what_could_not_be_tested_is_not_called_right(site, model, cohort):
     file = site.home / "spared.csv"
     cohort.head(150).assign(crs_grade=0.0).to_csv(file, index=False)
     said = recalibrate_file(str(model), file, site.configs["strict"], site.home / "spared")
-    assert said.startswith("No update: not tested: of no outcome are 10 patients known with it")
+    assert said.startswith("No update: not tested: no outcome has 10 patients with it")
     assert "leaves the model as it is" not in said
 
 
@@ -161,6 +170,91 @@ def test_a_recalibrated_model_of_unknown_descent_does_not_displace_one_of_real_p
     assert "and this version does not say so" in why_champion_stays(client, "toy", tags)
 
 
+def test_the_site_is_no_drift_to_the_model_that_was_recalibrated_on_it(site):
+    child, parent = (read_artifact(site.home / run / "model") for run in ("third", "second"))
+    config = site.configs["strict"]
+    seen = Observations.of(pd.read_csv(site.files["graver"]), child, config.monitoring)
+
+    def drift(artifact):
+        found = monitor(seen, artifact, config.monitoring)["drift"]
+        return {d["name"]: d["verdict"] for d in found if d["kind"] == "risks"}
+
+    assert set(drift(child).values()) == {"none"}
+    # With the parent's reference, whose site was milder, the update itself would be the drift.
+    risks = {"risks": parent.facts["reference"]["risks"]}
+    facts = child.facts | {"reference": child.facts["reference"] | risks}
+    assert drift(replace(child, facts=facts))["ge2"] == "large"
+
+
+def test_the_updates_stand_with_intervals(site):
+    facts = json.loads((site.home / "third" / "recalibration.json").read_text(encoding="utf-8"))
+    artifact = read_artifact(site.home / "third" / "model")
+    for head in artifact.model.heads:
+        told = facts["updates"][head.outcome]["alpha"]
+        sd = np.sqrt(head.update.covariance[0][0])
+        assert told["high"] - told["low"] == pytest.approx(2 * 1.959964 * sd)
+    page = (site.home / "third" / "model_card.html").read_text(encoding="utf-8")
+    assert f"({told['low']:.3f} to".replace("-", "−") in page
+
+
+def test_centres_are_counted_and_a_level_is_called_a_level():
+    assert _whose(8) == " of 8 centres"
+    assert _whose(1) == " of one centre"
+    assert _adapted({"any": {"kind": "intercept"}, "ge2": {"kind": "none"}}) == (
+        "only the level of risks was"
+    )
+    assert "weight" in _adapted({"any": {"kind": "reweighted"}})
+
+
+def test_what_too_few_patients_cannot_show_is_said(site, model, cohort):
+    file = site.home / "forty.csv"
+    cohort.head(60).to_csv(file, index=False)
+    said = recalibrate_file(str(model), file, site.configs["strict"], site.home / "forty")
+    assert "With 60 patients it would more often miss than find" in said
+
+
+def test_events_that_are_short_are_told_in_patients(site):
+    failed = [
+        {"criterion": "events", "outcome": o, "found": f} for o, f in (("a", 38), ("b", None))
+    ]
+    evaluation = {"outcomes": {"a": {"n": 300}, "b": {"n": 300}}}
+    # 100 events at 38 in 300 patients take 789; fewer than 10 in 300, more than 3,000.
+    assert "about 790 for a, more than 3,000 for b" in _needed(
+        failed, evaluation, site.configs["strict"]
+    )
+    assert "models:/toy/1" in site.said[0]
+
+
+def test_another_folder_finds_the_registry_of_its_config(site, command, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    said = recalibrate_file("models:/toy/2", site.files["mild"], site.configs["strict"],
+                            tmp_path / "out")  # fmt: skip
+    assert "no model at" not in said
+
+
+def test_another_model_than_the_registered_one_is_no_parent(site, model):
+    uri = f"sqlite:///{site.home / 'mlflow.db'}"
+    with pytest.raises(InputError, match="not the model that was recalibrated"):
+        _parent("models:/toy/2", model_digest(model), "toy", uri)
+
+
+def test_without_thresholds_nothing_is_promoted(site):
+    config = site.configs["lenient"]
+    silent = config.model_copy(
+        update={"evaluation": config.evaluation.model_copy(update={"thresholds": {}})}
+    )
+    with pytest.raises(InputError, match=r"evaluation\.thresholds names none for"):
+        promote_version("3", "@champion", None, silent, None)
+
+
+def test_what_an_ancestor_was_fitted_on_is_recognised(site):
+    # Version 2, the parent of version 3, was fitted on this table.
+    with pytest.raises(InputError, match="version 3 was fitted on these patients") as refused:
+        promote_version("3", "1", site.files["mild"], site.configs["lenient"], None)
+    # Neither left folds of a run, and none are offered.
+    assert "--cohort" not in str(refused.value)
+
+
 def test_promotion_and_roll_back_move_the_alias(site, command):
     lenient = site.configs["lenient"]
     with pytest.raises(InputError, match="version 3 was fitted on these patients"):
@@ -179,7 +273,7 @@ def test_promotion_and_roll_back_move_the_alias(site, command):
     # A script must notice: neither promoted (0) nor wrong input (2).
     assert ended.returncode == 3, ended.stderr
     assert "version 3 stays champion" in ended.stdout
-    assert "log-loss may be worse" in ended.stdout
+    assert "worse beyond doubt: any log-loss" in ended.stdout
     assert not json.loads((site.home / "p.json").read_text(encoding="utf-8"))["moved"]
     said, refused = promote_version("1", "@champion", judged, lenient, None)
     assert refused
@@ -239,6 +333,20 @@ def test_paired_differences_by_hand(site):
     lines = in_lines({"outcomes": {"ge2": found}}, config.promotion, 0.95)
     assert "✓" in lines[1]
     assert "0.0000 (0.0000 to 0.0000)" in lines[1]
+    many = Paired(np.tile(y, 20), np.full((1, 2000), 0.3), np.full((1, 2000), 0.4))
+    said = why_not(compare({"ge2": many}, config), config.promotion)
+    assert said[0].startswith("worse beyond doubt: ge2 log-loss")
+    # Nobody's risk is right more often: the mean difference is 0, and its interval is wide.
+    rng = np.random.default_rng(3)
+    noisy = np.clip(same + rng.normal(0, 0.25, (1, 100)), 0.05, 0.95)
+    other = np.clip(same + rng.normal(0, 0.25, (1, 100)), 0.05, 0.95)
+    found = compare({"ge2": Paired(y, noisy, other)}, config)
+    assert (
+        found["outcomes"]["ge2"]["log_loss"]["low"]
+        < 0
+        < found["outcomes"]["ge2"]["log_loss"]["high"]
+    )
+    assert "not shown to be no worse, with too few patients" in why_not(found, config.promotion)[0]
     few = compare({"ge2": Paired(y[31:], same[:, 31:], same[:, 31:])}, config)
     assert not few["passed"]
     assert "fewer than 10" in few["outcomes"]["ge2"]["reason"]
