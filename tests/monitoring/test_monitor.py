@@ -10,9 +10,10 @@ import pytest
 from pipeline.config import Monitoring
 from pipeline.config_file import read_config
 from pipeline.errors import InputError
-from pipeline.monitoring.commands import monitor_file, recalibrate_file
+from pipeline.monitoring.commands import monitor_file
 from pipeline.monitoring.monitor import monitor
 from pipeline.monitoring.observations import Observations
+from pipeline.monitoring.recalibration import recalibrate_file
 from pipeline.monitoring.report import to_html
 from pipeline.monitoring.tables import read_patients
 
