@@ -125,8 +125,11 @@ def test_irrelevant_columns_of_the_training_table(artifact, cohort, default):
            for c in cohort if c.startswith("post_")},
     )  # fmt: skip
     again = default.train(changed)
-    assert again.model.heads[0].a == artifact.model.heads[0].a
-    np.testing.assert_array_equal(figures(again, cohort), figures(artifact, cohort))
+    # Threads add sums up in another order: the same but for the last bits.
+    assert again.model.heads[0].a == pytest.approx(artifact.model.heads[0].a, abs=1e-12)
+    np.testing.assert_allclose(
+        figures(again, cohort), figures(artifact, cohort), rtol=0, atol=1e-12
+    )
 
 
 def test_names_of_outcomes(artifact, cohort, default):
