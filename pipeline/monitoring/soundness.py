@@ -21,6 +21,7 @@ from pipeline.model.artifact import Artifact
 from pipeline.model.head import SMALLEST_SHOWN
 from pipeline.monitoring.faults import unit_faults
 from pipeline.monitoring.observations import Observations
+from pipeline.monitoring.reasons import count_of
 from pipeline.serving.scorer import ABSTAINED, Scorer
 
 # Reasons for no risk that are named.
@@ -80,25 +81,14 @@ def without_risk(seen: Observations, artifact: Artifact) -> str | None:
     )
     total = len(seen)
     named = [
-        f"{reason} ({_told(count, total)})"
+        f"{reason} ({count_of(count, total)})"
         for reason, count in reasons.most_common(_NAMED)
         if count >= SMALLEST_SHOWN
     ]
-    told = f"Without a risk, and not counted, are {_told(int(np.sum(abstains)), total)} patients"
+    told = f"Without a risk, and not counted, are {count_of(int(np.sum(abstains)), total)} patients"
     return f"{told}: {'; '.join(named)}" if named else told
 
 
 def _above(psi: float) -> str:
     """The next tenth that such a distance does not reach."""
     return f"{math.floor(psi * 10 + 1) / 10:.1f}"
-
-
-def _told(count: int, total: int) -> str:
-    """A count in words that tell of no group of fewer than ten."""
-    if count < SMALLEST_SHOWN:
-        return f"fewer than {SMALLEST_SHOWN}"
-    if count == total:
-        return f"all {total:,}"
-    if total - count < SMALLEST_SHOWN:
-        return f"all but fewer than {SMALLEST_SHOWN} of {total:,}"
-    return f"{count:,} of {total:,}"

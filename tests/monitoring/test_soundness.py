@@ -62,7 +62,7 @@ def test_the_column_of_the_outcome_is_named(artifact, cohort, tmp_path):
     ("rows", "told"),
     [
         (0, None),
-        (4, "are fewer than 10 patients"),
+        (4, "are fewer than 10 of 100 patients"),
         (30, "are 30 of 100 patients: 'therapy' is a therapy the model does not know (30 of 100)"),
         (95, "are all but fewer than 10 of 100 patients"),
         (100, "are all 100 patients"),
