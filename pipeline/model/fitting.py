@@ -18,11 +18,13 @@ from pipeline.model.head import (
 from pipeline.model.imputation import fit_imputer
 from pipeline.model.interval import fit_uncertainty
 from pipeline.model.linear import is_coded
+from pipeline.model.one_thread import one_thread
 from pipeline.model.patients import Patients
 from pipeline.model.recalibration import fit_shrunk
 from pipeline.model.risk_model import RiskModel, expit
 
 
+@one_thread()
 def fit_risk_model(
     patients: Patients, settings: Settings, seed: int, whole: np.ndarray | None = None
 ) -> RiskModel:
