@@ -3,7 +3,7 @@
 ``python -m tests.monitoring.study`` trains five models on 2,000 drawn patients each, shows them
 100 new cohorts of every kind, and prints the table; ``--write FILE`` puts it between the marks
 of that file, and ``--cohorts 10`` is quicker. The rules of the config were chosen on seeds
-around 100: ``--seed`` draws other models and other cohorts.
+around 100, 500 and 7100: ``--seed`` draws other models and other cohorts.
 """
 
 import argparse
@@ -29,7 +29,7 @@ from tests.monitoring.worlds import (
 )
 
 MODELS = 5
-SEED = 7100
+SEED = 12300
 
 Planted = tuple[pd.DataFrame, Callable[[dict], bool]]
 
