@@ -1,5 +1,6 @@
 """The command line: exit codes, one sentence, silence, and a fresh run that ends at once."""
 
+import fcntl
 import json
 import re
 import shutil
@@ -20,6 +21,14 @@ def refused(ended, said):
     return True
 
 
+@pytest.fixture
+def alone(small_run):
+    """The shared run to itself: its own lock refuses the second of two processes' tests."""
+    with small_run.config.with_name("alone.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 def test_a_run_prints_a_line_per_stage_without_colours_or_bars(small_run):
     lines = small_run.output.splitlines()
     ran = [line.split()[1] for line in lines if line.startswith(" ✓")]
@@ -29,6 +38,7 @@ def test_a_run_prints_a_line_per_stage_without_colours_or_bars(small_run):
     assert lines[-1].startswith("Read the model card: ")
 
 
+@pytest.mark.usefixtures("alone")
 def test_a_fresh_run_says_so_and_ends_at_once(command, small_run):
     took = []
     for _ in range(2):
@@ -42,12 +52,14 @@ def test_a_fresh_run_says_so_and_ends_at_once(command, small_run):
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+@pytest.mark.usefixtures("alone")
 def test_an_output_that_knows_no_tick_stops_nothing(command, small_run, encoding):
     ended = command("run", small_run.config, PYTHONIOENCODING=encoding, PYTHONUTF8="0")
     assert ended.returncode == 0, ended.stderr
     assert ended.stderr == ""
 
 
+@pytest.mark.usefixtures("alone")
 def test_quiet_prints_nothing_on_success(command, small_run):
     for name in ("run", "train", "card"):
         ended = command(name, small_run.config, "--quiet")
@@ -115,6 +127,7 @@ def test_help_is_no_fault(command):
     assert all(stage in ended.stdout for stage in (*STAGES, "run", "score"))
 
 
+@pytest.mark.usefixtures("alone")
 def test_a_store_that_cannot_be_used_is_one_sentence(command, small_run, tmp_path):
     ended = command("run", small_run.config, MLFLOW_TRACKING_URI=f"file://{tmp_path}")
     assert refused(ended, r"MLflow's store at file://.* cannot be used")
