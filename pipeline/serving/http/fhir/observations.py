@@ -54,7 +54,7 @@ def read_observations(
     found : Reading
         Gets values, basis, and a remark on whatever is not used, or used as a limit.
     """
-    undated, same_day = [], []
+    undated, same_day, late = [], [], []
     for name, candidates in _candidates(entries, infusion, artifact, found).items():
         label = artifact.dictionary[name].label
         latest = max(candidate.rank for candidate in candidates)
@@ -78,9 +78,12 @@ def read_observations(
             undated.append(label)
         if is_unordered(chosen.when, infusion):
             same_day.append(label)
+        if latest[0] and not all(candidate.rank[0] for candidate in candidates):
+            late.append(label)
     for labels, taken in (
         (same_day, "taken as from before the infusion of the same day"),
         (undated, "taken as measured before infusion, for want of a time"),
+        (late, "a later value, from after the infusion, is left out"),
     ):
         if labels:
             found.remark(f"{taken}: {', '.join(sorted(labels))}")
