@@ -17,7 +17,7 @@ from pipeline.monitoring.closed_test import Site, smallest_shift
 from pipeline.monitoring.commands import make_folder, write
 from pipeline.monitoring.judged_at_site import judge_at_site
 from pipeline.monitoring.observations import Observations
-from pipeline.monitoring.recalibrated import register_recalibrated, with_site_risks
+from pipeline.monitoring.registration import register_recalibrated, with_site_risks
 from pipeline.monitoring.soundness import check_outcomes, check_units, without_risk
 from pipeline.monitoring.tables import read_patients
 from pipeline.monitoring.updating import Recalibrated, recalibrate

@@ -18,8 +18,8 @@ from pipeline.monitoring.commands import promote_version, roll_back
 from pipeline.monitoring.comparison import Paired, compare, in_lines, why_not
 from pipeline.monitoring.monitor import monitor
 from pipeline.monitoring.observations import Observations
-from pipeline.monitoring.recalibrated import _parent
 from pipeline.monitoring.recalibration import _needed, recalibrate_file
+from pipeline.monitoring.registration import _parent
 from pipeline.monitoring.site_card import _adapted, _whose
 from pipeline.registry.address import fetch_served
 from pipeline.registry.champion import find_version, make_champion, model_digest
