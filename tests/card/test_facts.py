@@ -1,3 +1,5 @@
+"""The facts that a card is written from: every one recorded, none that tells of few patients."""
+
 from __future__ import annotations
 
 import json

@@ -1,3 +1,5 @@
+"""The card as page and Markdown: the evaluation's own figures, readable by all, safe to open."""
+
 from __future__ import annotations
 
 import json
